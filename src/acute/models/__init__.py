@@ -1,0 +1,1 @@
+"""Loading models and the distribution they are sampled from; shared by rollout and gradients."""

@@ -62,7 +62,7 @@ def test_imports_go_one_way(path):
     assert used <= allowed, f"{part} may import {sorted(allowed)}, found {sorted(used - allowed)}"
 
 
-@pytest.mark.parametrize("path", sorted((SRC / "core").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((SRC / "core").rglob("*.py")), ids=lambda p: p.name)
 def test_core_needs_numpy_alone(path):
     outside = {m.split(".")[0] for m in imports(path)} - set(sys.stdlib_module_names)
     assert outside <= {"numpy", "acute"}

@@ -74,6 +74,13 @@ def closest_k(weight: Callable[[Floats], Floats], most: float) -> tuple[float, f
     return float((low + high) / 2), cosine((low + high) / 2)
 
 
+def departure(weight: Floats, declared: Floats) -> float:
+    """Largest |W - s f'|, with the s that fits best, as a share of the largest |W|; both of one shape."""
+    shape = declared / max(np.abs(declared).max(), np.finfo(float).tiny)  # its square must not underflow
+    fitted = shape * (weight @ shape) / max(shape @ shape, np.finfo(float).tiny)
+    return float(np.abs(weight - fitted).max() / np.abs(weight).max())
+
+
 def length_effect(
     advantages: OutcomeAdvantages, p: Floats, hard_over_easy: float, wrong_over_right: float = 1.0
 ) -> Floats:
@@ -145,8 +152,6 @@ def profile(
     advantages = outcome_advantages(lambda r: advantage(r, k), n)
     verdict, multiple = judge(advantages.difference, objective)
     weight, declared = prompt_weight(advantages, p), objective.weight(p)
-    scale = weight @ declared / (declared @ declared)
-    largest = np.abs(weight).max()
     like, cosine = closest_k(lambda x: prompt_weight(advantages, x), 4.0 * n)
     usable = np.isfinite(declared) & (declared != 0)
     return Profile(
@@ -160,7 +165,7 @@ def profile(
         weight=weight,
         declared=declared,
         ratio=np.divide(weight, declared, out=np.full(p.shape, np.nan), where=usable),
-        bias=float(np.abs(weight - scale * declared).max() / largest) if verdict == "biased" else 0.0,
+        bias=departure(weight, declared) if verdict == "biased" else 0.0,
         closest_k=like,
         closest_k_cosine=cosine,
         variance=weight_variance(advantages, p),

@@ -96,7 +96,7 @@ def expected_advantages(advantage: Advantage, n: int, values: ArrayLike, probabi
     picks = picks.reshape(others, n - 1)
     counts = (picks[:, :, None] == np.arange(len(v))).sum(1)
     log_ways = lgamma(n) - np.array([[lgamma(c + 1) for c in row] for row in counts]).sum(-1)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 · log 0, replaced by 0
         chance = np.exp(log_ways + np.where(counts > 0, counts * np.log(q), 0.0).sum(-1))
     own = np.repeat(np.arange(len(v)), others)
     groups = np.column_stack([v[own], v[np.tile(picks, (len(v), 1))]])

@@ -1,0 +1,172 @@
+"""The configuration of a run: what may be set, what it means, and refusal of everything else.
+
+One pydantic model a TOML table. A wrong file is refused before any work, with every fault named:
+the key, what was wanted, what was found.
+"""
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from acute.errors import ConfigError
+
+K_DEFAULT = (1, 2, 4, 8, 16, 32)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelConfig(_Section):
+    """Which policy is measured."""
+
+    name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
+    dtype: Literal["float32", "bfloat16", "float64"] = Field(
+        "float32",
+        description="of the weights and of the forward pass; gradients are summed in float32 at least",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where one is")
+    adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
+
+
+class PromptsConfig(_Section):
+    """Where the prompts come from."""
+
+    source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
+    limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
+    families: tuple[str, ...] | None = Field(None, description="families to draw, or to keep")
+    per_family: int = Field(8, ge=1, description="prompts of each built-in family")
+
+
+class SamplingConfig(_Section):
+    """How responses are drawn. The same distribution is scored."""
+
+    n: int = Field(256, ge=2, description="responses a prompt")
+    temperature: float = Field(1.0, gt=0, le=100, description="logits are divided by it")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus; 1 keeps the whole distribution")
+    max_tokens: int = Field(16, ge=1, description="a response that reaches it is cut off (finish = length)")
+    stop: tuple[str, ...] = Field((), description="texts that end a response; they stay part of it")
+    backend: Literal["transformers"] = Field("transformers", description="which engine samples")
+    prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
+
+
+class VerifyConfig(_Section):
+    """How a response is checked against the prompt's answer."""
+
+    kind: Literal["short", "exact"] = Field(
+        "short", description="short: the final answer in a stated form; exact: the response is the answer"
+    )
+
+
+class ScoreConfig(_Section):
+    """How gradients are measured."""
+
+    parameters: str = Field(
+        "all", description="all, final-state, final-norm, lm_head, last-block, lora, or a regular expression"
+    )
+    engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
+    metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
+    folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
+    sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
+    rows_at_once: int = Field(64, ge=1, description="responses in one forward pass")
+
+
+class AnalyseConfig(_Section):
+    """Which k are reported."""
+
+    k: tuple[int, ...] = Field(
+        K_DEFAULT, min_length=1, description="the k of pass@k; all k up to the largest are computed"
+    )
+    easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
+    hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "AnalyseConfig":
+        if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
+            raise ValueError("wanted k as increasing whole numbers from 1")
+        if (self.easy is None) != (self.hard is None):
+            raise ValueError("the filter needs both easy and hard")
+        return self
+
+
+class Config(_Section):
+    """One run, from prompts to report."""
+
+    seed: int = Field(0, ge=0, lt=2**63, description="seeds sampling and sketch")
+    control: str | None = Field(
+        None, description="path of another configuration, run beside this one in the subfolder control"
+    )
+    model: ModelConfig
+    prompts: PromptsConfig
+    sampling: SamplingConfig = SamplingConfig()
+    verify: VerifyConfig = VerifyConfig()
+    score: ScoreConfig = ScoreConfig()
+    analyse: AnalyseConfig = AnalyseConfig()
+
+    @model_validator(mode="after")
+    def _folds_reach_k(self) -> "Config":
+        smallest, k = self.sampling.n // self.score.folds, max(self.analyse.k)
+        if smallest < k:
+            raise ValueError(
+                f"wanted sampling.n / score.folds ≥ the largest analyse.k (own-prompt products pair folds), "
+                f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "
+                f"raise sampling.n to {k * self.score.folds}, or ask for k ≤ {smallest}"
+            )
+        return self
+
+
+def _fault(error: Any) -> str:
+    """One pydantic error in one line: key, what was wanted, what was found."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        section: Any = Config.model_fields
+        for part in error["loc"][:-1]:
+            section = section[part].annotation.model_fields
+        near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(section)}"
+        return f"{where}: unknown key{hint}"
+    if error["type"] == "missing":
+        return f"{where}: wanted a value, found none"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    message = message.replace("Input should be", "wanted", 1)
+    return f"{where}: {message}, found {error['input']!r}"
+
+
+def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
+    """Check a configuration given as a dictionary.
+
+    Raises ConfigError, naming every fault and `origin`.
+    """
+    try:
+        # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
+        return Config.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        faults = "; ".join(_fault(e) for e in error.errors())
+        raise ConfigError(f"{origin}: {faults}") from None
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file. A relative prompt file or control is taken from the file's own folder.
+
+    Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
+    config = parse(data, str(path))
+    changes: dict[str, Any] = {}
+    if config.prompts.source.endswith((".jsonl", ".parquet")):
+        source = str((path.parent / config.prompts.source).resolve())
+        changes["prompts"] = config.prompts.model_copy(update={"source": source})
+    if config.control is not None:
+        changes["control"] = str((path.parent / config.control).resolve())
+    return config.model_copy(update=changes)

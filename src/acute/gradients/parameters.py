@@ -1,0 +1,110 @@
+"""Which parameters the gradient is taken in: all, or a named subset."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from acute.errors import ConfigError
+
+NAMED = ("all", "final-state", "final-norm", "lm_head", "last-block", "lora")
+
+
+class StateShift(nn.Module):
+    """Adds a vector to the last hidden state: zero, but with a gradient.
+
+    Its gradient is the paper's d-dimensional one: Σ_t Uᵀ(e_{y_t} - π_t), U the unembedding.
+    """
+
+    def __init__(self, width: int, like: Tensor) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(width, dtype=like.dtype, device=like.device))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`hidden` with the shift added; shape (…, width)."""
+        return hidden + self.shift
+
+
+def _last_block(model: nn.Module) -> str:
+    """Name of the last transformer block: the last member of the longest module list."""
+    lists = [(len(m), str(name)) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
+    if not lists:
+        raise ConfigError("score.parameters = 'last-block': this model has no list of blocks")
+    length, name = max(lists, key=lambda entry: entry[0])
+    return f"{name}.{length - 1}"
+
+
+def _final_norm(model: nn.Module) -> str:
+    """Name of the norm between the last block and the unembedding: the last norm outside the blocks."""
+    blocks = _last_block(model).rsplit(".", 1)[0]
+    norms = [
+        name
+        for name, module in model.named_modules()
+        if re.search(r"norm|ln_f", f"{name.rsplit('.', 1)[-1]} {type(module).__name__}", re.IGNORECASE)
+        and not name.startswith(blocks)
+    ]
+    if not norms:
+        raise ConfigError("score.parameters = 'final-norm': found no norm after the blocks of this model")
+    return str(norms[-1])
+
+
+def _chosen(model: Any, which: str) -> list[str]:
+    """Names of the chosen parameters, in the model's order. Raises ConfigError if there is none."""
+    names = [name for name, _ in model.named_parameters()]
+    if which == "all":
+        return names
+    if which == "lm_head":
+        head = model.get_output_embeddings().weight
+        return [str(name) for name, p in model.named_parameters() if p is head]
+    if which in ("last-block", "final-norm"):
+        prefix = _last_block(model) if which == "last-block" else _final_norm(model)
+        return [name for name in names if name.startswith(f"{prefix}.")]
+    try:
+        pattern = re.compile("lora_" if which == "lora" else which)
+    except re.error as error:
+        raise ConfigError(
+            f"score.parameters: wanted one of {', '.join(NAMED)} or a regular expression, "
+            f"found {which!r}: {error}"
+        ) from None
+    found = [name for name in names if pattern.search(name)]
+    if not found:
+        raise ConfigError(
+            f"score.parameters = {which!r} matches none of this model's {len(names)} parameters "
+            f"(such as {names[0]!r})"
+        )
+    return found
+
+
+@contextmanager
+def selected(model: Any, which: str) -> Iterator[dict[str, nn.Parameter]]:
+    """Within the block only the chosen parameters require a gradient; yields them by name.
+
+    `which` is one of `NAMED` or a regular expression that is searched in parameter names. A tied weight
+    counts once, with the gradient of all its uses. Raises ConfigError if nothing matches.
+    """
+    before = {name: p.requires_grad for name, p in model.named_parameters()}
+    hook = None
+    try:
+        if which == "final-state":
+            head = model.get_output_embeddings()
+            shift = StateShift(head.weight.shape[1], head.weight)
+            hook = head.register_forward_pre_hook(lambda _, args: (shift(args[0]), *args[1:]))
+            model.requires_grad_(False)
+            yield {"final_state.shift": shift.shift}
+            return
+        names = set(_chosen(model, which))
+        chosen = {}
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in names)
+            if name in names:
+                chosen[name] = parameter
+        yield chosen
+    finally:
+        if hook is not None:
+            hook.remove()
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(before[name])
+            parameter.grad = None

@@ -1,0 +1,235 @@
+"""A run folder: one configuration, its tables, and what is needed to repeat it.
+
+Everything is written whole or not at all. A stage counts as done only once `run.json` says so; inside
+a stage the finished parts stand in `.parts/`, so a killed run goes on where it stopped.
+"""
+
+import fcntl
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from acute import __version__
+from acute.config import Config, parse
+from acute.errors import ConfigError, InputError, OutsideError
+from acute.table import (
+    PROMPTS,
+    PROMPTS_REQUIRED,
+    RESPONSES,
+    RESPONSES_REQUIRED,
+    read_table,
+    write_atomically,
+    write_table,
+)
+
+STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
+# stage: what it was made from; a finished stage refuses another value of these
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    "prompts": ("seed", "model.name", "prompts"),
+    "rollout": ("model", "sampling", "score.folds"),
+    "verify": ("verify",),
+    "score": ("score",),
+    "analyse": (),
+    "report": (),
+}
+WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
+
+
+def _versions() -> dict[str, str | None]:
+    """Versions of everything that can change a result; None where it is not installed."""
+    import platform
+
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in WATCHED[1:]:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _commit() -> str | None:
+    """The git commit that acute runs from, "-dirty" added where files differ; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _value(config: dict[str, Any], dotted: str) -> Any:
+    for key in dotted.split("."):
+        config = config[key]
+    return config
+
+
+class Run:
+    """An opened run folder. Make one with `Run.create` or `Run.open`."""
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self.path = path
+        self.record = record
+        self.config: Config = parse(record["config"], str(path / "run.json"))
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> "Run":
+        """Start a run folder, or go on with the one that is there.
+
+        Raises ConfigError if a stage that is done was made with other settings, and InputError if the
+        folder holds something else.
+        """
+        if (path / "run.json").exists():
+            run = cls.open(path)
+            run._accept(config)
+            return run
+        if path.exists() and any(p.name not in (".lock",) for p in path.iterdir()):
+            raise InputError(
+                f"{path} is no run folder and not empty: choose another --out, or remove what is there"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutsideError(f"could not make the run folder {path}: {error.strerror}") from error
+        record = {
+            "acute": __version__,
+            "config": config.model_dump(mode="json"),
+            "seed": config.seed,
+            "versions": _versions(),
+            "git": _commit(),
+            "stages": {},
+            "checks": {},
+            "left_out": {},
+        }
+        run = cls(path, record)
+        run._save()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open a run folder. Raises InputError if there is none or if its run.json cannot be read."""
+        try:
+            record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except OSError:
+            raise InputError(
+                f"wanted a run folder at {path}, found no run.json there: acute run --out {path} makes one"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"{path / 'run.json'}: wanted JSON, found a fault: {error}") from None
+        return cls(path, record)
+
+    def _accept(self, config: Config) -> None:
+        """Take over new settings unless a finished or begun stage was made with other ones."""
+        old, new = self.record["config"], config.model_dump(mode="json")
+        for stage, keys in MADE_FROM.items():
+            if stage not in self.record["stages"] and not self.parts(stage):
+                continue
+            for key in keys:
+                if _value(old, key) != _value(new, key):
+                    raise ConfigError(
+                        f"{self.path} was made with {key} = {_value(old, key)!r}, found {_value(new, key)!r} "
+                        f"now: choose another --out, or remove the folder"
+                    )
+        if old != new:
+            for stage in ("analyse", "report"):
+                self.record["stages"].pop(stage, None)
+        self.record["config"], self.config = new, config
+        self._save()
+
+    def _save(self) -> None:
+        write_atomically(self.path / "run.json", json.dumps(self.record, indent=1).encode())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; the system lets go if the process dies.
+
+        Raises InputError if another process holds it.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"another process works on {self.path}: wait for it, or choose another --out"
+                ) from None
+            yield
+
+    def done(self, stage: str) -> bool:
+        """Whether a stage has ended."""
+        return stage in self.record["stages"]
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[dict[str, Any]]:
+        """Time a stage and record it as done once the block ends; the dictionary takes facts about it."""
+        facts: dict[str, Any] = {}
+        started = time.monotonic()
+        yield facts
+        self.record["stages"][name] = {"seconds": round(time.monotonic() - started, 2), **facts}
+        for later in STAGES[STAGES.index(name) + 1 :]:
+            self.record["stages"].pop(later, None)
+        self._save()
+        for part in self.parts(name):
+            part.unlink()
+
+    def remember(self, kind: str, facts: dict[str, Any]) -> None:
+        """Add facts to run.json under `checks` or `left_out`."""
+        self.record[kind].update(facts)
+        self._save()
+
+    # -- parts of a stage ---------------------------------------------------------------------------
+
+    def part(self, stage: str, index: int, suffix: str) -> Path:
+        """Where part `index` of a stage stands."""
+        folder = self.path / ".parts"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{stage}-{index:06d}.{suffix}"
+
+    def parts(self, stage: str) -> list[Path]:
+        """The finished parts of a stage, in order."""
+        return sorted((self.path / ".parts").glob(f"{stage}-*"))
+
+    # -- tables -------------------------------------------------------------------------------------
+
+    def prompts(self) -> pa.Table:
+        """The prompts. Raises TableError."""
+        return read_table(self.path / "prompts.parquet", PROMPTS, PROMPTS_REQUIRED)
+
+    def responses(self) -> pa.Table:
+        """The responses, with the columns that the stages so far have added. Raises TableError."""
+        return read_table(self.path / "responses.parquet", RESPONSES, RESPONSES_REQUIRED)
+
+    def write_prompts(self, table: pa.Table) -> None:
+        """Write prompts.parquet atomically."""
+        write_table(table, self.path / "prompts.parquet")
+
+    def write_responses(self, table: pa.Table) -> None:
+        """Write responses.parquet atomically."""
+        write_table(table, self.path / "responses.parquet")
+
+    def analysis(self) -> dict[str, Any]:
+        """analysis.json. Raises InputError if it is not there."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "analysis.json").read_text(encoding="utf-8"))
+        except OSError:
+            raise InputError(
+                f"{self.path} has no analysis.json: run acute analyse {self.path} first"
+            ) from None
+        return found
+
+    def write_analysis(self, analysis: dict[str, Any]) -> None:
+        """Write analysis.json atomically; NaN is refused, unknown is null."""
+        text = json.dumps(analysis, indent=1, allow_nan=False)
+        write_atomically(self.path / "analysis.json", text.encode())

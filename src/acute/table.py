@@ -1,0 +1,117 @@
+"""The schema of the tables: the only file that spells column names, types and meanings.
+
+A row of `PROMPTS` is a prompt, a row of `RESPONSES` a response. Steps add columns and never change
+one: a normalised reward is a new column. Rows are matched by `response_id` and `prompt_id`, never by
+position, never by text.
+"""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from acute.errors import OutsideError, TableError
+
+Columns = dict[str, tuple[pa.DataType, str]]
+
+PROMPTS: Columns = {
+    # name: (type, what one value means)
+    "prompt_id": (pa.string(), "unique key of the prompt"),
+    "prompt": (pa.string(), "the text that the model continues, chat template and prefill included"),
+    "answer": (pa.string(), "what the verifier compares with"),
+    "prefill": (pa.string(), "text that the assistant's turn begins with, or null"),
+    "family": (pa.string(), "group that results are also given for, or null"),
+    "level": (pa.string(), "difficulty as the source states it, or null"),
+    "verify": (pa.string(), "verifier of this prompt where it is not the run's, or null"),
+}
+PROMPTS_REQUIRED = ("prompt_id", "prompt", "answer")
+
+RESPONSES: Columns = {
+    "response_id": (pa.string(), "unique key of the row"),
+    "prompt_id": (pa.string(), "key of the prompt; its rows are one group"),
+    "fold": (pa.int32(), "independent part of the prompt's responses, from 0"),
+    "response": (pa.string(), "sampled text, without the prompt and without end tokens"),
+    "token_ids": (pa.list_(pa.int32()), "sampled tokens, an end token included"),
+    "logprob": (pa.float64(), "ln of the sampler's probability of token_ids; nats"),
+    "finish": (pa.string(), "how sampling ended: eos | stop | length (cut off)"),
+    "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | error"),
+    "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
+    "answer_found": (pa.string(), "the answer read from the response, or null"),
+    "scorer_logprob": (pa.float64(), "ln of the scorer's probability of token_ids; nats"),
+    "score_dot": (pa.float64(), "⟨∇ ln π(response), ∇J_1 of the other folds⟩"),
+}
+RESPONSES_REQUIRED = ("response_id", "prompt_id", "fold", "response", "token_ids", "logprob", "finish")
+KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
+
+
+def schema_of(columns: Columns, names: tuple[str, ...]) -> pa.Schema:
+    """The Arrow schema of some of the columns, in the order given."""
+    return pa.schema([(name, columns[name][0]) for name in names])
+
+
+def check(table: pa.Table, columns: Columns, required: tuple[str, ...]) -> pa.Table:
+    """Return `table` as it is, or raise one TableError that names every fault.
+
+    The first of `required` is the key: no nulls, no repeats.
+    """
+    faults = [f"missing column {name!r}" for name in required if name not in table.column_names]
+    for name, (wanted, meaning) in columns.items():
+        if name in table.column_names and (found := table[name].type) != wanted:
+            faults.append(f"{name!r} ({meaning}) must be {wanted}, found {found}")
+    key = required[0]
+    if not faults and table[key].null_count:
+        faults.append(f"{key!r} is null in {table[key].null_count} rows")
+    if not faults and len(table[key].unique()) < len(table):
+        faults.append(f"{key!r} repeats in {len(table) - len(table[key].unique())} rows")
+    if faults:
+        raise TableError("; ".join(faults))
+    return table
+
+
+def with_column(table: pa.Table, name: str, values: list[object], columns: Columns = RESPONSES) -> pa.Table:
+    """`table` and one column of the schema more. Raises TableError if the column is there already."""
+    if name in table.column_names:
+        raise TableError(f"column {name!r} is there already; columns are only added")
+    return table.append_column(name, pa.array(values, columns[name][0]))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a kill or a full disk leaves what was there before.
+
+    Raises OutsideError if the system refuses (disk full, no permission).
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutsideError(
+            f"could not write {path}: {error.strerror}. What was written before is kept; make room and "
+            f"start the same command again"
+        ) from error
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write Parquet atomically. Raises OutsideError if the system refuses."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: Path, columns: Columns, required: tuple[str, ...]) -> pa.Table:
+    """Read Parquet and check it. Raises TableError, naming the file."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise TableError(f"wanted a table at {path}, found no file") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: wanted Parquet, found a fault: {error}") from None
+    try:
+        return check(table, columns, required)
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from None

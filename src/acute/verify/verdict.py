@@ -1,0 +1,11 @@
+"""What checking one response comes to. A failed check is not a wrong answer."""
+
+from typing import Literal, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """How checking ended, and the reward: None is "not known", which is not "wrong"."""
+
+    outcome: Literal["ok", "wrong_form", "timeout", "error"]
+    reward: float | None
+    answer_found: str | None

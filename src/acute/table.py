@@ -19,6 +19,7 @@ PROMPTS: Columns = {
     # name: (type, what one value means)
     "prompt_id": (pa.string(), "unique key of the prompt"),
     "prompt": (pa.string(), "the text that the model continues, chat template and prefill included"),
+    "question": (pa.string(), "the user's message as the source states it"),
     "answer": (pa.string(), "what the verifier compares with"),
     "prefill": (pa.string(), "text that the assistant's turn begins with, or null"),
     "family": (pa.string(), "group that results are also given for, or null"),
@@ -76,6 +77,14 @@ def with_column(table: pa.Table, name: str, values: list[object], columns: Colum
     return table.append_column(name, pa.array(values, columns[name][0]))
 
 
+def could_not_write(path: Path, error: OSError) -> OutsideError:
+    """The error for a write that the system refused (disk full, no permission)."""
+    return OutsideError(
+        f"could not write {path}: {error.strerror}. What was written before is kept; make room and start "
+        f"the same command again"
+    )
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: a kill or a full disk leaves what was there before.
 
@@ -90,10 +99,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise OutsideError(
-            f"could not write {path}: {error.strerror}. What was written before is kept; make room and "
-            f"start the same command again"
-        ) from error
+        raise could_not_write(path, error) from error
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -1,0 +1,155 @@
+"""Conflict of pass@k with pass@1, for every k at once: of these prompts and of their distribution.
+
+What is measured once (`Measured`) answers for every k, family and prompt by arithmetic alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acute.core.estimate import Estimate
+from acute.core.products import Product, Products, coefficients, plug_in, unbiased
+from acute.measure.intervals import deletion_variance, from_error, p_value_negative, prompt_variance
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Counts and sketched gradient sums of the prompts that are analysed.
+
+    `sums_NMOD` holds Σ ∇ ln π over the responses of each prompt, fold and outcome (wrong, right).
+    `sketch_size` is the D of the sketch, whose own error 1/√D is counted; inf for whole gradients.
+    """
+
+    n_NM: Floats
+    c_NM: Floats
+    sums_NMOD: NDArray[np.floating]
+    sketch_size: float
+
+    @property
+    def n_N(self) -> Floats:
+        """Responses of each prompt."""
+        return np.asarray(self.n_NM.sum(1))
+
+    @property
+    def c_N(self) -> Floats:
+        """Successes of each prompt."""
+        return np.asarray(self.c_NM.sum(1))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One estimate and the one-sided p-value of "not negative"."""
+
+    estimate: Estimate | None
+    p_value: float | None
+
+
+def _answer(value: float, variance: float, df: float, bounds: tuple[float, float] | None = None) -> Answer:
+    if not np.isfinite(value):
+        return Answer(None, None)
+    found = from_error(value, float(np.sqrt(variance)), df, bounds)
+    return Answer(found, p_value_negative(found, df))
+
+
+class Curve:
+    """⟨∇J_k, ∇J_1⟩ and the cosine for k = 1 … k_max."""
+
+    def __init__(self, measured: Measured, k_max: int) -> None:
+        self.measured, self.k = measured, list(range(1, k_max + 1))
+        coefs = coefficients([unbiased(k) for k in self.k], measured.n_NM, measured.c_NM)
+        self.products = Products(measured.sums_NMOD, coefs)
+        self.with_first = [self.products.product(i, 0) for i in range(k_max)]
+        self.norm = [self.products.product(i, i) for i in range(k_max)]
+        self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
+
+    def _sketch_variance(self, i: int, of: str) -> float:
+        """Variance that the sketch adds to ⟨∇J_k, ∇J_1⟩: (‖∇J_k‖²‖∇J_1‖² + inner²) / D."""
+        inner = getattr(self.with_first[i], of)
+        norms = getattr(self.norm[i], of) * getattr(self.norm[0], of)
+        return float((max(norms, 0.0) + inner**2) / self.size)
+
+    def inner(self, k: int) -> Answer:
+        """⟨∇J_k, ∇J_1⟩ of these prompts."""
+        i = k - 1
+        variance, df = deletion_variance(self.with_first[i].deleted_NM)
+        total = variance / self.N**2 + self._sketch_variance(i, "finite")
+        return _answer(self.with_first[i].finite, total, df)
+
+    def inner_population(self, k: int) -> Answer:
+        """⟨∇J_k, ∇J_1⟩ of the prompt distribution."""
+        i = k - 1
+        variance, df = prompt_variance(self.with_first[i].psi_N)
+        total = variance + self._sketch_variance(i, "population")
+        return _answer(self.with_first[i].population, total, df)
+
+    def cosine(self, k: int) -> Answer:
+        """cos(∇J_k, ∇J_1) of these prompts; None where a squared norm is not clearly positive."""
+        i = k - 1
+        norms = [(p, *deletion_variance(p.deleted_NM)) for p in (self.norm[i], self.norm[0])]
+        clear = all(_clear(p.finite, v / self.N**2, df) for p, v, df in norms)
+        return self._cosine(i, "finite", clear)
+
+    def cosine_population(self, k: int) -> Answer:
+        """cos(∇J_k, ∇J_1) of the prompt distribution; None where a squared norm is not clearly positive."""
+        i = k - 1
+        clear = all(_clear(p.population, *prompt_variance(p.psi_N)) for p in (self.norm[i], self.norm[0]))
+        return self._cosine(i, "population", clear)
+
+    def _cosine(self, i: int, of: str, clear: bool) -> Answer:
+        """By the delta method: the influence of each part on I / √(‖∇J_k‖² ‖∇J_1‖²)."""
+        if i == 0 and clear:
+            return Answer(Estimate(1.0, 0.0, 1.0, 1.0), None)  # ∇J_1 with itself: exact by definition
+        parts = (self.with_first[i], self.norm[i], self.norm[0])
+        inner, own, first = (getattr(p, of) for p in parts)
+        if not clear or not np.isfinite(inner):
+            return Answer(None, None)
+        scale = np.sqrt(own * first)
+        field = "deleted_NM" if of == "finite" else "psi_N"
+        a, b, c = (getattr(p, field) for p in parts)
+        influence = (a - inner / 2 * (b / own + c / first)) / scale
+        value = float(np.clip(inner / scale, -1, 1))
+        if of == "finite":
+            variance, df = deletion_variance(influence)
+            variance /= self.N**2
+        else:
+            variance, df = prompt_variance(influence)
+        return _answer(value, variance + (1 - value**2) ** 2 / self.size, df, (-1.0, 1.0))
+
+    def naive(self, k: int) -> tuple[float, float]:
+        """Inner product and cosine the naive way: plug-in weights, same rollouts in both factors."""
+        coefs = coefficients([plug_in(k), plug_in(1)], self.measured.n_NM, self.measured.c_NM)
+        products = Products(self.measured.sums_NMOD, coefs)
+        inner, own, first = (products.product(*pair).naive for pair in ((0, 1), (0, 0), (1, 1)))
+        scale = np.sqrt(own * first)
+        return inner, float(inner / scale) if scale > 0 else float("nan")
+
+
+def _clear(value: float, variance: float, df: float) -> bool:
+    """Whether a squared norm is above 0 at 95 %; without that a cosine has no bounded interval."""
+    found = _answer(value, variance, df).estimate
+    return found is not None and found.lo is not None and found.lo > 0
+
+
+def restricted(measured: Measured, k: int, share_JN: Floats) -> list[Product]:
+    """⟨∇J_k restricted, ∇J_1⟩ for each row of shares: (1/N) Σ_x share_x w_k(x) a(x).
+
+    A row of N · [x = x₀] at k = 1 gives the agreement of x₀; N/N_f · [x in family] that of a family.
+    """
+    base = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
+    some = coefficients([unbiased(k)], measured.n_NM, measured.c_NM).restricted(share_JN)
+    products = Products(measured.sums_NMOD, base + some)
+    return [products.product(1 + j, 0) for j in range(len(share_JN))]
+
+
+def finite_answers(products: Sequence[Product], size: float, scale: float) -> list[Answer]:
+    """Intervals of restricted products of these prompts; `scale` is ‖·‖² for the sketch's own error."""
+    answers = []
+    for product in products:
+        N = len(product.psi_N)
+        variance, df = deletion_variance(product.deleted_NM)
+        answers.append(_answer(product.finite, variance / N**2 + scale / size, df))
+    return answers

@@ -1,0 +1,87 @@
+"""95 % intervals: Student's t with the degrees of freedom that the error itself was estimated from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from acute.core.estimate import Estimate
+
+Floats = NDArray[np.float64]
+LEVEL = 0.95
+
+
+def from_error(value: float, se: float, df: float, bounds: tuple[float, float] | None = None) -> Estimate:
+    """value ± t · se, cut to `bounds` if given. Without degrees of freedom the error is unknown, not 0."""
+    if not np.isfinite(value):
+        raise ValueError(f"wanted a finite value, found {value}")
+    if not (np.isfinite(se) and df > 0):
+        return Estimate(float(value), None, None, None)
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, df)) * se
+    lo, hi = value - reach, value + reach
+    if bounds is not None:
+        lo, hi = max(lo, bounds[0]), min(hi, bounds[1])
+    return Estimate(float(value), float(se), float(lo), float(hi))
+
+
+def p_value_negative(estimate: Estimate, df: float) -> float | None:
+    """One-sided p-value of the hypothesis that the true value is ≥ 0; None where the error is unknown."""
+    if not estimate.se:
+        return None
+    return float(stats.t.cdf(estimate.value / estimate.se, df))
+
+
+def deletion_variance(deleted_NM: Floats) -> tuple[float, float]:
+    """Variance of Σ_x of an estimate whose fold-deleted values are given, and its degrees of freedom.
+
+    Delete-a-fold jackknife inside each prompt, prompts independent. The degrees of freedom are
+    Satterthwaite's. With d = M - 1 of them in each prompt, f = (Σv)²/Σv² understates the number of
+    prompts that matter (it is (N + 2/d) / (1 + 2/d) for N equal ones); solved for N and times d that is
+    (d + 2) f - 2: d if one prompt makes all the noise, d N if all make the same.
+    """
+    M = deleted_NM.shape[1]
+    spread = deleted_NM - deleted_NM.mean(1, keepdims=True)
+    variance_N = (M - 1) / M * (spread**2).sum(1)
+    total, squares = variance_N.sum(), (variance_N**2).sum()
+    if squares == 0:
+        return 0.0, np.inf
+    return float(total), float((M + 1) * total**2 / squares - 2)
+
+
+def prompt_variance(psi_N: Floats) -> tuple[float, float]:
+    """Variance of a mean over prompts with influences psi, and its degrees of freedom N - 1."""
+    N = len(psi_N)
+    return (float(psi_N.var(ddof=1) / N) if N > 1 else np.nan), N - 1
+
+
+def wilson(c: int, n: int) -> Estimate:
+    """p from c successes in n: c/n, and Wilson's interval. At c = 0 or n the standard error is unknown.
+
+    Reference: Wilson 1927.
+    """
+    p, z = c / n, float(stats.norm.ppf((1 + LEVEL) / 2))
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    se = float(np.sqrt(p * (1 - p) / (n - 1))) if 0 < c < n and n > 1 else None
+    return Estimate(p, se, max(0.0, float(centre - reach)), min(1.0, float(centre + reach)))
+
+
+def crossing(k: Sequence[int], value: Sequence[Estimate | None], first: int | None) -> Estimate | None:
+    """k† with the interval of k at which the band of ⟨∇J_k, ∇J_1⟩ first touches 0 and first lies below it.
+
+    `hi` is None where the band never lies wholly below 0. The standard error is the curve's over its slope.
+    """
+    if first is None:
+        return None
+    known = [(a, e) for a, e in zip(k, value, strict=True) if e is not None and e.se is not None]
+    if not known:
+        return Estimate(first, None, None, None)
+    lo = next((a for a, e in known if e.lo is not None and e.lo < 0), None)
+    hi = next((a for a, e in known if e.hi is not None and e.hi < 0), None)
+    values = dict(known)
+    se = None
+    if first in values and first - 1 in values:
+        slope = values[first - 1].value - values[first].value
+        se = (values[first].se or 0.0) / slope if slope > 0 else None
+    return Estimate(first, se, lo, hi)

@@ -1,0 +1,75 @@
+"""Prompts from files, checked row by row before any work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from acute.errors import TableError
+
+Row = dict[str, Any]
+TEXT = ("prompt_id", "prompt", "answer", "prefill", "family", "level", "verify")
+KNOWN = {*TEXT, "messages"}
+
+
+def _fault(row: Any) -> str | None:
+    """What is wrong with a prompt row, or None."""
+    if not isinstance(row, dict):
+        return f"wanted an object, found {type(row).__name__}"
+    if unknown := sorted(set(row) - KNOWN):
+        return f"unknown field {unknown[0]!r}; known: {', '.join(sorted(KNOWN))}"
+    if missing := [name for name in ("prompt_id", "answer") if row.get(name) is None]:
+        return f"wanted a value for {missing[0]!r}, found none"
+    if (row.get("prompt") is None) == (row.get("messages") is None):
+        return "wanted either 'prompt' or 'messages'"
+    for name in TEXT:
+        if row.get(name) is not None and not isinstance(row[name], str):
+            return f"{name!r} must be text, found {row[name]!r}"
+    messages = row.get("messages")
+    if messages is not None and not (
+        isinstance(messages, list)
+        and messages
+        and all(isinstance(m, dict) and isinstance(m.get("content"), str) and "role" in m for m in messages)
+    ):
+        return f"'messages' must be a list of {{role, content}}, found {str(messages)[:80]!r}"
+    return None
+
+
+def _json_lines(path: Path) -> list[tuple[str, Any]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                rows.append((f"line {number}", json.loads(line)))
+            except ValueError as error:
+                raise TableError(
+                    f"{path} line {number}: wanted a JSON object, found a fault: {error}"
+                ) from None
+    return rows
+
+
+def read_prompts(path: Path) -> list[Row]:
+    """Prompt rows of a .jsonl or .parquet file, in order.
+
+    Raises TableError with file, line and what was wanted, at the first row that is not a prompt.
+    """
+    try:
+        if path.suffix == ".parquet":
+            rows = [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
+        else:
+            rows = _json_lines(path)
+    except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TableError(f"wanted a prompt file at {path}: {reason}") from None
+    seen: dict[str, str] = {}
+    for where, row in rows:
+        if fault := _fault(row):
+            raise TableError(f"{path} {where}: {fault}")
+        if (name := row["prompt_id"]) in seen:
+            raise TableError(f"{path} {where}: prompt_id {name!r} stands already on {seen[name]}")
+        seen[name] = where
+    if not rows:
+        raise TableError(f"{path}: wanted at least one prompt, found none")
+    return [row for _, row in rows]

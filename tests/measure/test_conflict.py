@@ -1,0 +1,61 @@
+"""Intervals cover what they are about, on finite worlds with exact truth."""
+
+import numpy as np
+import pytest
+
+from acute.measure.conflict import Curve, Measured, finite_answers, restricted
+from tests.worlds import world
+
+
+@pytest.mark.parametrize("folds", [2, 4])
+def test_intervals_of_these_prompts_cover(folds):
+    w = world(N=18, sharing=0.8)
+    rng = np.random.default_rng(3)
+    hits, answered = np.zeros((2, 3)), np.zeros((2, 3))
+    for _ in range(300):
+        curve = Curve(Measured(*w.roll(256, folds, rng), np.inf), 8)
+        for i, k in enumerate((2, 4, 8)):
+            for j, (answer, truth) in enumerate(
+                [(curve.inner(k), w.inner(k)), (curve.cosine(k), w.cosine(k))]
+            ):
+                if answer.estimate is not None:
+                    answered[j, i] += 1
+                    hits[j, i] += answer.estimate.lo <= truth <= answer.estimate.hi
+    assert answered.min() > 280
+    inner, cosine = hits / answered
+    assert inner.min() > 0.91 and inner.max() < 0.995
+    assert cosine.min() > 0.87  # the delta method on a ratio: see docs/statistics.md
+
+
+def test_agreement_of_each_prompt_covers():
+    w = world(N=10)
+    rng = np.random.default_rng(4)
+    hits = []
+    for _ in range(150):
+        measured = Measured(*w.roll(128, 4, rng), np.inf)
+        answers = finite_answers(restricted(measured, 1, 10 * np.eye(10)), np.inf, 0.0)
+        hits.append(
+            [
+                a.estimate.lo <= t <= a.estimate.hi
+                for a, t, c in zip(answers, w.agreement_N, measured.c_N, strict=True)
+                if 0 < c < 128
+            ]
+        )
+    assert 0.90 < np.mean(np.concatenate(hits)) < 0.99
+
+
+def test_the_sketch_error_is_counted():
+    w = world()
+    rolled = w.roll(256, 2, np.random.default_rng(0))
+    wide = Curve(Measured(*rolled, 16), 4).cosine(4).estimate
+    narrow = Curve(Measured(*rolled, np.inf), 4).cosine(4).estimate
+    assert wide.se**2 == pytest.approx(narrow.se**2 + (1 - narrow.value**2) ** 2 / 16)
+
+
+def test_cosine_with_itself_is_one_and_unknown_is_none():
+    w = world()
+    curve = Curve(Measured(*w.roll(64, 2, np.random.default_rng(0)), np.inf), 2)
+    assert curve.cosine(1).estimate.value == 1
+    noise = Measured(*w.roll(4, 2, np.random.default_rng(0)), np.inf)
+    noise.sums_NMOD[:] = np.random.default_rng(1).normal(size=noise.sums_NMOD.shape)
+    assert Curve(noise, 2).cosine(2).estimate is None

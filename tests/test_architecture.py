@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "config": set(),
     "table": set(),
     "run": {"table", "config"},
+    "toy_runs": {"core"},
     "models": set(),
     "tasks": {"table"},
     "rollout": {"table", "models"},
@@ -33,6 +34,7 @@ PUTS_PARTS_TOGETHER = {
     "__main__",
     "__init__",
     "testing",
+    "pytest_plugin",
 }
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import numeric_gradient, softmax_world, worlds
 
 from acute.core import agreement as A
 from acute.core.objectives import parse
 from acute.core.toy import tabular
 from acute.errors import InputError
+from tests.core.worlds import numeric_gradient, softmax_world, worlds
 
 EXACT = 1e-10
 OBJECTIVES = ["pass@2", "pass@7", "pass^3", "2-of-4", "log", "arcsine", "risk@2", "mixture@0.3,5"]

@@ -105,9 +105,14 @@ def test_length_effect_of_an_estimator_without_failures():
     p = np.array([0.1, 0.5])
     found = profiled("psr", p=p, hard_over_easy=3.0)
     assert found.length_effect == pytest.approx(3.0 ** -(1 - p))
+    found = profiled("nsr", p=p, hard_over_easy=3.0, wrong_over_right=2.0)
+    assert found.length_effect == pytest.approx(3.0 ** -(1 - p) / 2)
+    assert found.closest_k_by_length == pytest.approx(1, abs=1e-3)  # the weight now rises with p
+    inverted = profiled("psr", p=p, hard_over_easy=0.25)
+    assert inverted.closest_k_by_length > 1.5
     advantages = outcome_advantages(one.negative_only, 4)
-    effect = profiler.length_effect(advantages, p, 3.0, wrong_over_right=2.0)
-    assert effect == pytest.approx(3.0 ** -(1 - p) / 2)
+    shortened = profiler.shortened_weight(advantages, p, 3.0, 2.0)
+    assert shortened == pytest.approx(3.0 ** -(1 - p) / 2)
 
 
 def test_the_rest_is_carried():

@@ -5,7 +5,6 @@ from math import comb
 
 import numpy as np
 import pytest
-from worlds import softmax_world
 
 from acute.core import prompt_weight as W
 from acute.core.advantages.pass_at_k import pass_at_k_leave_one_out, pkpo_loo_minus_one
@@ -13,6 +12,7 @@ from acute.core.advantages.pass_at_one import mean_centred, negative_only, posit
 from acute.core.advantages.surrogates import grpo
 from acute.core.objectives import parse
 from acute.errors import ConfigError, InputError
+from tests.core.worlds import softmax_world
 
 P = np.array([0.03, 0.2, 0.5, 0.77, 0.95])
 

@@ -4,12 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from worlds import numeric_gradient
 
 from acute.core import reward_law as R
 from acute.core.advantages.registry import ESTIMATORS
 from acute.core.prompt_weight import outcome_advantages, prompt_weight
 from acute.errors import ConfigError, InputError
+from tests.core.worlds import numeric_gradient
 
 VALUES, CHANCE = np.array([0.3, 1.0, 0.1, 0.8]), np.array([0.4, 0.2, 0.1, 0.3])
 UNBIASED = [name for name, e in ESTIMATORS.items() if e.real_rewards]

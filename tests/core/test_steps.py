@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import numeric_gradient, softmax_world, worlds
 
 from acute.core import steps as S
 from acute.core.theory import certificate
 from acute.core.toy import THETA_REF, state, two_prompts
 from acute.errors import InputError
+from tests.core.worlds import numeric_gradient, softmax_world, worlds
 
 
 def hessian(world, theta, k):

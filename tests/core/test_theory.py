@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from worlds import worlds
 
 from acute.core import theory as T
 from acute.core.agreement import agreement, kernel
 from acute.core.toy import THETA_REF, state, two_prompts
 from acute.errors import InputError
+from tests.core.worlds import worlds
 
 K = np.arange(1, 400)
 

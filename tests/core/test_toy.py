@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from worlds import numeric_gradient, softmax_world
 
 from acute.core import toy
 from acute.core.agreement import cosine_kernel, kernel
 from acute.errors import ConfigError, InputError
+from tests.core.worlds import numeric_gradient, softmax_world
 
 
 def test_every_printed_number_of_the_two_prompt_table():

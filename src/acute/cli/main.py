@@ -5,6 +5,7 @@ import sys
 import typer
 
 from acute import __version__
+from acute.cli import profile, toy
 from acute.errors import AcuteError
 
 app = typer.Typer(
@@ -16,6 +17,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Try first: [bold]acute run[/bold] (a real 135M model, about three minutes on two cores).",
 )
+
+
+app.command()(profile.profile)
+app.add_typer(toy.app, name="toy")
 
 
 def _print_version(wanted: bool) -> None:

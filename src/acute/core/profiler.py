@@ -81,20 +81,16 @@ def departure(weight: Floats, declared: Floats) -> float:
     return float(np.abs(weight - fitted).max() / np.abs(weight).max())
 
 
-def length_effect(
-    advantages: OutcomeAdvantages, p: Floats, hard_over_easy: float, wrong_over_right: float = 1.0
+def shortened_weight(
+    advantages: OutcomeAdvantages, p: Floats, hard_over_easy: float, wrong_over_right: float
 ) -> Floats:
-    """What dividing each response by its length does: W with over W without, 1 at p = 1, shape of p.
+    """W(p) when each response's gradient is divided by its length, the shape of p.
 
     Lengths fall geometrically from `hard_over_easy` at p = 0 to 1 at p = 1; a wrong response is
-    `wrong_over_right` times as long as a right one. NaN where W is 0.
+    `wrong_over_right` times as long as a right one.
     """
     right = hard_over_easy ** (1 - p)
-    shortened = length_weighted(advantages, p, right, right * wrong_over_right)
-    plain = prompt_weight(advantages, p)
-    ratio = np.full(p.shape, np.nan)
-    np.divide(shortened, plain, out=ratio, where=np.abs(plain) > 1e-300)
-    return ratio
+    return length_weighted(advantages, p, right, right * wrong_over_right)
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,9 @@ class Profile:
     signal: Floats
     """Chance that a group has any advantage other than 0."""
     length_effect: Floats
-    """W with length normalisation over W without, hard prompts' responses four times as long by default."""
+    """`shortened_weight` over W; NaN where W is 0."""
+    closest_k_by_length: float
+    """closest_k with length normalisation."""
     zero_at_k: tuple[int, ...]
     """The k (of those it admits at this n) for which W is identically zero."""
 
@@ -141,10 +139,12 @@ def profile(
     ks: Sequence[int] = (),
     p: Floats = GRID,
     hard_over_easy: float = 4.0,
+    wrong_over_right: float = 1.5,
 ) -> Profile:
     """Profile an estimator (rewards (G, n) and k in, advantages out) against the objective it declares.
 
-    `ks`: the k to try for an identically zero weight. InputError where `check_estimator` refuses it,
+    `ks`: the k to try for an identically zero weight. The lengths are those of `shortened_weight`.
+    InputError where `check_estimator` refuses it,
     ConfigError for n < 1 or p outside (0, 1).
     """
     if n < 1 or not ((p > 0) & (p < 1)).all():
@@ -153,7 +153,10 @@ def profile(
     verdict, multiple = judge(advantages.difference, objective)
     weight, declared = prompt_weight(advantages, p), objective.weight(p)
     like, cosine = closest_k(lambda x: prompt_weight(advantages, x), 4.0 * n)
-    usable = np.isfinite(declared) & (declared != 0)
+
+    def by_length(x: Floats) -> Floats:
+        return shortened_weight(advantages, x, hard_over_easy, wrong_over_right)
+
     return Profile(
         name=name,
         objective=objective.name,
@@ -164,16 +167,22 @@ def profile(
         p=p,
         weight=weight,
         declared=declared,
-        ratio=np.divide(weight, declared, out=np.full(p.shape, np.nan), where=usable),
+        ratio=_ratio(weight, declared),
         bias=departure(weight, declared) if verdict == "biased" else 0.0,
         closest_k=like,
         closest_k_cosine=cosine,
         variance=weight_variance(advantages, p),
         second_moment=second_moment(advantages, p),
         signal=signal_probability(advantages, p),
-        length_effect=length_effect(advantages, p, hard_over_easy),
+        length_effect=_ratio(by_length(p), weight),
+        closest_k_by_length=closest_k(by_length, 4.0 * n)[0],
         zero_at_k=tuple(j for j in ks if _is_zero(advantage, n, j)),
     )
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    usable = np.isfinite(below) & (np.abs(below) > np.finfo(float).tiny)
+    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=usable))
 
 
 def _is_zero(advantage: Callable[[Any, int], Any], n: int, k: int) -> bool:

@@ -2,6 +2,7 @@
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
 PYTHON ?= python3
 VENV   := .venv
+VERL   := .venv-verl
 BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -20,11 +21,19 @@ $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
 	touch $@
 
+# verl holds transformers back, hence an environment of its own; nothing but tests/verl runs in it.
+$(VERL)/.done: pyproject.toml constraints-verl.txt
+	test -x $(VERL)/bin/python || $(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/pip install -q torch==2.13.0
+	$(VERL)/bin/pip install -q -c constraints-verl.txt -e ".[verl]" trl pytest pytest-timeout
+	touch $@
+
 run: $(VENV)/.run
 	$(BIN)/acute run
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VERL)/.done
 	$(BIN)/python -m pytest
+	$(VERL)/bin/python -m pytest tests/verl
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench examples
@@ -38,4 +47,4 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/make_cli_page.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) .pytest_cache .mypy_cache .ruff_cache

@@ -35,6 +35,7 @@ PUTS_PARTS_TOGETHER = {
     "__init__",
     "testing",
     "pytest_plugin",
+    "profile_run",
 }
 
 

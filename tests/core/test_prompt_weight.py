@@ -1,6 +1,6 @@
 """The prompt weight against simulated policies and against its own definition; refusals."""
 
-from itertools import product
+from itertools import combinations, product
 from math import comb
 
 import numpy as np
@@ -149,3 +149,49 @@ def test_an_estimator_may_change_its_input():
     assert W.outcome_advantages(greedy, 4).difference == pytest.approx(
         W.outcome_advantages(mean_centred, 4).difference
     )
+
+
+def mean_over_subsets(advantage, rewards, n):
+    """The mean advantage of each response over the n-subsets that hold it."""
+    total, held = np.zeros(len(rewards)), np.zeros(len(rewards))
+    for subset in combinations(range(len(rewards)), n):
+        picked = list(subset)
+        total[picked] += advantage(rewards[picked])
+        held[picked] += 1
+    return total / held
+
+
+@pytest.mark.parametrize("advantage", [grpo, rloo, passk(3), lambda r: pkpo_loo_minus_one(r, 4)])
+@pytest.mark.parametrize("c", range(7))
+def test_lifted_is_the_mean_over_subsets(advantage, c):
+    m, n = 6, 4
+    want = mean_over_subsets(advantage, np.r_[np.ones(c), np.zeros(m - c)], n)
+    success, failure = W.lifted(W.outcome_advantages(advantage, n))(m, c)
+    assert np.r_[np.full(c, success), np.full(m - c, failure)] == pytest.approx(want)
+    assert c > 0 or success == 0
+    assert c < m or failure == 0
+
+
+def test_lifted_estimates_the_weight_without_bias():
+    n, m = 4, 9
+    outcomes = W.outcome_advantages(grpo, n)
+    c = np.arange(m + 1)
+    success, failure = W.lifted(outcomes)(np.full(m + 1, m), c)
+    more = W.OutcomeAdvantages(success, failure)
+    assert W.prompt_weight(more, P) == pytest.approx(W.prompt_weight(outcomes, P))
+    assert W.binomial(m, P) @ W.estimate_prompt_weight(outcomes, m, c) == pytest.approx(
+        W.prompt_weight(outcomes, P)
+    )
+
+
+def test_lifted_to_its_own_size_is_itself():
+    outcomes = W.outcome_advantages(grpo, 5)
+    found = W.lifted(outcomes)(np.full(6, 5), np.arange(6))
+    assert found == (pytest.approx(outcomes.success), pytest.approx(outcomes.failure))
+
+
+def test_too_few_responses_cannot_be_lifted():
+    success, failure = W.lifted(W.outcome_advantages(rloo, 5))(np.array([[4, 5]]), np.array([[2, 2]]))
+    assert np.isnan(success).tolist() == np.isnan(failure).tolist() == [[True, False]]
+    outcomes = W.outcome_advantages(rloo, 5)
+    assert np.isnan(W.estimate_prompt_weight(outcomes, [3, 4], [1, 1])).tolist() == [True, False]

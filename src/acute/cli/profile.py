@@ -12,6 +12,7 @@ from acute.errors import ConfigError
 
 if TYPE_CHECKING:
     from acute.core.profiler import Profile, RealProfile
+    from acute.testing.load import Found
 
 SHOWN = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # columns of the table, all of them on the grid
 
@@ -34,6 +35,9 @@ def profile(
     wrong_ratio: float = typer.Option(
         1.5, min=1e-3, help="Length of wrong responses over that of right ones."
     ),
+    run: Path | None = typer.Option(
+        None, help="A scored run folder: each estimator's weights and conflict with pass@1 on its prompts."
+    ),
     plot: Path | None = typer.Option(None, help="Write W(p) of all as a figure to this HTML file."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
@@ -50,21 +54,12 @@ def profile(
     if rewards is not None:
         _real(chosen, n, k, _values(rewards), as_json, everything=not names)
         return
-    found = []
-    for name in chosen:
-        one = load(name, n, k, objective)
-        found.append(
-            profiled(
-                one.advantage,
-                one.objective,
-                n,
-                k,
-                name=name,
-                ks=one.ks,
-                hard_over_easy=length_ratio,
-                wrong_over_right=wrong_ratio,
-            )
-        )
+    loaded = [load(name, n, k, objective) for name in chosen]
+    if run is not None:
+        _on_run(run, loaded, n, k, as_json)
+        return
+    lengths = {"hard_over_easy": length_ratio, "wrong_over_right": wrong_ratio}
+    found = [profiled(x.advantage, x.objective, n, k, name=x.name, ks=x.ks, **lengths) for x in loaded]
     if plot is not None:
         _plot(found, plot)
     if as_json:
@@ -153,6 +148,39 @@ def _plot(found: list["Profile"], path: Path) -> None:
     )
     figure.write_html(path, include_plotlyjs=True)
     typer.echo(f"wrote {path}", err=True)
+
+
+def _on_run(folder: Path, found: list["Found"], n: int, k: int, as_json: bool) -> None:
+    from acute.profile_run import conflict_of_estimators, read_scored
+
+    answer = conflict_of_estimators(read_scored(folder, n), found, n, k)
+    if as_json:
+        typer.echo(json.dumps(answer, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{len(answer['prompts'])} prompts of {folder}, groups of n = {n}, k = {k}"
+    table = Table("estimator", "mean weight", "E[W a]", "95 % interval", "p-value of ≥ 0", title=title)
+    for row in answer["estimators"]:
+        inner = row["inner"] or {"value": None, "lo": None, "hi": None}
+        interval = f"[{_short(inner['lo'])}, {_short(inner['hi'])}]"
+        cells = (
+            _short(row["mean_weight"]),
+            _short(inner["value"]),
+            interval,
+            _short(row["p_value_negative"]),
+        )
+        table.add_row(row["name"], *cells)
+    Console(width=None if Console().is_terminal else 120).print(table)
+    if answer["left_out"]:
+        typer.echo(
+            f"{answer['left_out']} prompts have fewer than {n} responses in a fold: left out", err=True
+        )
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}"
 
 
 def _real(names: list[str], n: int, k: int, values: list[float], as_json: bool, everything: bool) -> None:

@@ -15,13 +15,13 @@ On-policy, first step, no clipping; length normalisation is `length_weighted`.
 """
 
 from collections.abc import Callable
-from math import lgamma
+from math import comb, lgamma
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from acute.core.objectives import Objective
+from acute.core.objectives import Objective, estimate_monomial
 from acute.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -168,3 +168,43 @@ def unbiased_difference(objective: Objective, n: int) -> Floats:
     then.
     """
     return objective.estimate_weight(n - 1, np.arange(n))
+
+
+def lifted(
+    advantages: OutcomeAdvantages,
+) -> Callable[[ArrayLike, ArrayLike], tuple[Floats, Floats]]:
+    """An estimator for groups of n, applied to more responses: its mean over all n-subsets of them.
+
+    The returned function takes counts (responses, successes) of any shape and returns the advantages of a
+    success and of a failure, whose mean with the scores over all those responses estimates W(p) ∇p without
+    bias: what training with groups of n would do to the prompt. NaN where there are fewer than n responses;
+    0 for an outcome that no response has.
+    """
+    n = advantages.n
+
+    def of_counts(responses: ArrayLike, successes: ArrayLike) -> tuple[Floats, Floats]:
+        m, c = np.asarray(responses, float), np.asarray(successes, float)
+        enough = m >= n
+        success = _over_companions(advantages.success[1:], m - 1, np.maximum(c - 1, 0))
+        failure = _over_companions(advantages.failure[:-1], m - 1, np.minimum(c, m - 1))
+        return (
+            np.where(enough, np.where(c > 0, success, 0.0), np.nan),
+            np.where(enough, np.where(c < m, failure, 0.0), np.nan),
+        )
+
+    return of_counts
+
+
+def _over_companions(by_count: Floats, m: Floats, c: Floats) -> Floats:
+    """Mean of by_count[j] over draws of len(by_count) - 1 from m responses, j of the c successes drawn."""
+    n = len(by_count) - 1
+    ways = [comb(n, j) * estimate_monomial(m, c, j, n - j) for j in range(n + 1)]
+    return np.asarray(sum(x * way for x, way in zip(by_count, ways, strict=True)))
+
+
+def estimate_prompt_weight(
+    advantages: OutcomeAdvantages, responses: ArrayLike, successes: ArrayLike
+) -> Floats:
+    """Unbiased estimate of W(p) from counts, their shape; NaN for fewer than n - 1 responses."""
+    m, c = np.asarray(responses, float), np.asarray(successes, float)
+    return _over_companions(advantages.difference, m, c)

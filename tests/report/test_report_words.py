@@ -10,7 +10,7 @@ from rich.console import Console
 from acute.report.numbers import count, number, p_value, show, show_k
 from acute.report.repeat import toml
 from acute.report.safe_text import clip, for_hover, label, visible
-from acute.report.terminal import summary
+from acute.report.terminal import prompt_labels, summary
 from acute.report.verdict import verdict
 
 
@@ -87,6 +87,14 @@ def test_terminal_shows_what_the_page_says():
         "Report: runs/x/report.html",
     ):
         assert wanted in text
+
+
+def test_terminal_names_prompts_by_their_text(tmp_path):
+    world = worlds.world()
+    named = prompt_labels(worlds.write_run(tmp_path, world))
+    assert named["prompt-0000"] == "What is 1 + 2? ▸ 1 + 2 ="
+    text = printed(worlds.analysis_of(world), labels=named, width=160)
+    assert "What is 5 + 3? ▸ 5 + 3 =" in text, "a long prompt is cut in its middle"
 
 
 def test_terminal_shows_unknown_as_a_dash():

@@ -28,7 +28,7 @@
   if (plots.length) draw(plots[0]); // the first screen first
   plots.slice(1).forEach((plot) => setTimeout(() => draw(plot)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("beforeprint", () => { root.dataset.theme = "light"; plots.forEach((plot) => draw(plot, 640)); });
+  addEventListener("beforeprint", () => { root.dataset.theme = "light"; plots.forEach((plot, i) => draw(plot, i ? 330 : 660)); });
   addEventListener("afterprint", () => { delete root.dataset.theme; redraw(); });
 
   // The table of prompts: sort, find, open. Each row is followed by its detail row.
@@ -37,23 +37,26 @@
   const find = document.getElementById("find");
   const found = document.getElementById("found");
   const more = document.getElementById("more");
-  const FIRST = 50;
+  const FIRST = 50; // as many as the template leaves open
   let all = rows.length <= FIRST;
 
   const toggle = ({ row, more: detail }, open) => {
     row.querySelector(".open").setAttribute("aria-expanded", String(open));
+    row.dataset.open = open ? "yes" : "";
     detail.hidden = !open || row.hidden;
   };
-  const isOpen = ({ row }) => row.querySelector(".open").getAttribute("aria-expanded") === "true";
+  const textOf = ({ row, more: detail }) => (row.dataset.prompt + " " + row.cells[0].textContent + " " +
+    (detail.querySelector(".prompt")?.textContent ?? "")).toLowerCase();
+  const isOpen = ({ row }) => row.dataset.open === "yes";
   const update = () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     let hits = 0;
     for (const item of rows) {
-      item.text ??= (item.row.dataset.prompt + " " + item.row.cells[0].textContent + " " +
-        (item.more.querySelector(".prompt")?.textContent ?? "")).toLowerCase();
+      if (words.length) item.text ??= textOf(item);
       const hit = words.every((word) => item.text.includes(word));
-      item.row.hidden = !hit || (!all && !words.length && hits >= FIRST);
-      item.more.hidden = item.row.hidden || !isOpen(item);
+      const hidden = !hit || (!all && !words.length && hits >= FIRST);
+      if (item.row.hidden !== hidden) item.row.hidden = hidden;
+      item.more.hidden = hidden || !isOpen(item);
       hits += hit;
     }
     more.hidden = all || words.length > 0;

@@ -15,11 +15,11 @@ from plotly.offline import get_plotlyjs
 from acute.errors import OutsideError
 from acute.report import curves, prompt_figures
 from acute.report.left_out import left_out
-from acute.report.numbers import Json, count, p_value, show
+from acute.report.numbers import Json, Shown, count, p_value, show
 from acute.report.reading import RunData, at_k, read_run
 from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
-from acute.report.safe_text import visible
+from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
 
 
@@ -52,7 +52,7 @@ def render(data: RunData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=count, set_well=_set_well)
+    environment.filters.update(count=count, shorten=shorten, set_well=_set_well)
     policy = " ".join(["script-src", *(_hash(text) for text in scripts.values())])
     return environment.get_template("template.html").render(
         **_context(data), scripts=scripts, css=Markup(_asset("page.css")), script_policy=policy
@@ -84,7 +84,7 @@ def _hash(script: str) -> str:
 def _context(data: RunData) -> Json:
     """Everything that the template reads."""
     analysis, k = data.analysis, data.headline_k
-    names = labels(data)
+    names = labels(data.prompts)
     prompts, room = prompt_rows(data, names)
     return {
         "title": _title(data),
@@ -121,11 +121,12 @@ def _title(data: RunData) -> Json:
 def _facts(analysis: Json, k: int) -> list[Json]:
     """The single numbers of the first screen."""
     agreement = analysis.get("agreement") or {}
-    inner_p = at_k(analysis, "p_value_negative", k)
+    p, few = at_k(analysis, "p_value_negative", k), "too few responses for this k"
+    odds = show(None, few) if p is None else Shown(p_value(p), "", p)
     return [
-        {"name": "k†, where conflict begins", "shown": k_dagger(analysis)},
-        {"name": f"cosine at k = {k:,}", "shown": show(at_k(analysis, "cosine", k), signed=True)},
-        {"name": f"p-value of “no conflict” at k = {k:,}", "text": p_value(inner_p)},
+        {"name": "k†, first negative inner product", "shown": k_dagger(analysis)},
+        {"name": f"cosine at k = {k:,}", "shown": show(at_k(analysis, "cosine", k), few, signed=True)},
+        {"name": f"p-value of “no conflict” at k = {k:,}", "shown": odds},
         {"name": "prompts that pull against pass@1", "shown": _percent(agreement.get("fraction_negative"))},
     ]
 

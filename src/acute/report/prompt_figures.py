@@ -51,9 +51,10 @@ def agreement_against_p(rows: Sequence[Json], labels: dict[str, str]) -> Json:
     by_symbol = len(families) <= MOST_FAMILIES
     heaviest = max((abs(value_of(r.get("weight")) or 0) for r in known), default=0) or 1
     traces = []
-    for index, family in enumerate(families if by_symbol else [""]):
+    for index, family in enumerate(families if by_symbol else families[:1]):
         members = [r for r in known if not by_symbol or str(r.get("family") or "") == family]
-        traces.append(_scatter(members, labels, family, SYMBOLS[index], heaviest, by_symbol))
+        symbol = SYMBOLS[index] if by_symbol else SYMBOLS[0]
+        traces += [_scatter(members, labels, family, symbol, heaviest), _legend_entry(family, symbol)]
     return {
         "data": traces,
         "layout": layout(
@@ -66,31 +67,49 @@ def agreement_against_p(rows: Sequence[Json], labels: dict[str, str]) -> Json:
     }
 
 
-def _scatter(
-    rows: Sequence[Json], labels: dict[str, str], family: str, symbol: str, heaviest: float, by_symbol: bool
-) -> Json:
+def _scatter(rows: Sequence[Json], labels: dict[str, str], family: str, symbol: str, heaviest: float) -> Json:
     weights = [abs(value_of(r.get("weight")) or 0) for r in rows]
-    trace = {
+    few = len(rows) <= MOST_ERROR_BARS
+    trace: Json = {
         "type": "scatter",
         "mode": "markers",
-        "name": for_hover(one_line(family, 40)) or "no family",
+        "name": _family(family),
+        "legendgroup": _family(family),
+        "showlegend": False,
         "x": [r["p"]["value"] for r in rows],
         "y": [r["agreement"]["value"] for r in rows],
         "customdata": [visible(r["prompt_id"]) for r in rows],
         "hovertext": [_hover(r, labels) for r in rows],
         "hoverinfo": "text",
         "marker": {
-            "symbol": symbol if by_symbol else "circle",
-            "size": [round(7 + 13 * (w / heaviest) ** 0.5, 1) for w in weights],
+            "symbol": symbol,
+            "size": [round((7 if few else 4) + 13 * (w / heaviest) ** 0.5, 1) for w in weights],
             "color": [side(r["agreement"]) for r in rows],
-            "line": {"color": "@paper", "width": 1},
-            "opacity": 0.8,
+            "line": {"color": "@paper", "width": 1 if few else 0.3},
+            "opacity": 0.8 if few else 0.55,
         },
     }
-    if len(rows) <= MOST_ERROR_BARS:
+    if few:
         trace["error_y"] = _bars(rows, "agreement")
         trace["error_x"] = _bars(rows, "p")
     return trace
+
+
+def _family(name: str) -> str:
+    return for_hover(one_line(name, 40)) or "no family"
+
+
+def _legend_entry(family: str, symbol: str) -> Json:
+    """A symbol without a colour: colour says the side of 0, not the family."""
+    look = {"marker": {"symbol": symbol, "size": 9, "color": "@axis"}, "mode": "markers"}
+    return {
+        "type": "scatter",
+        "x": [None],
+        "y": [None],
+        "name": _family(family),
+        "legendgroup": _family(family),
+        **look,
+    }
 
 
 def _bars(rows: Sequence[Json], name: str) -> Json:
@@ -151,9 +170,15 @@ def weight_by_p(rows: Sequence[Json], labels: dict[str, str], k: int) -> Json:
         "customdata": [visible(r["prompt_id"]) for r in known],
         "hovertext": [_hover(r, labels) for r in known],
         "hoverinfo": "text",
-        "marker": {"color": "@run", "size": 8, "opacity": 0.75, "line": {"color": "@paper", "width": 1}},
+        "marker": {"color": "@run", "size": 5, "opacity": 0.4},
     }
     if len(known) <= MOST_ERROR_BARS:
+        dots["marker"] = {
+            "color": "@run",
+            "size": 8,
+            "opacity": 0.75,
+            "line": {"color": "@paper", "width": 1},
+        }
         dots["error_y"] = _bars(known, "weight")
     x = {"title": {"text": "pass@1 of the prompt, p"}, "range": [-0.03, 1.03]}
     return {

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from acute.errors import InputError, TableError
 from acute.report.numbers import Json
 
+PROMPT_COLUMNS = ("prompt_id", "prompt", "answer", "family", "level")
 RESPONSE_COLUMNS = ("prompt_id", "response", "outcome", "reward", "finish")
 _PER_K = ("inner", "inner_sum", "cosine", "p_value_negative", "naive_inner", "naive_cosine")
 
@@ -54,7 +55,7 @@ def read_run(folder: Path) -> RunData:
         folder=folder,
         run=_object(folder / "run.json", f"make a run folder with acute run --out {folder}"),
         analysis=read_analysis(folder / "analysis.json"),
-        prompts={row["prompt_id"]: row for row in _rows(folder / "prompts.parquet")},
+        prompts=read_prompts(folder / "prompts.parquet"),
         responses=_responses(folder / "responses.parquet"),
         control=read_run(control) if (control / "analysis.json").is_file() else None,
     )
@@ -122,14 +123,14 @@ def _read(path: Path, columns: tuple[str, ...] | None) -> Any:
         raise TableError(f"{path}: wanted Parquet, found a fault: {error}") from None
 
 
-def _rows(path: Path) -> list[Json]:
-    table = _read(path, ("prompt_id", "prompt", "answer", "family", "level"))
+def read_prompts(path: Path) -> dict[str, Json]:
+    """The rows of prompts.parquet by prompt_id; none where there is no file. Raises TableError."""
+    table = _read(path, PROMPT_COLUMNS)
     if table is None:
-        return []
+        return {}
     if "prompt_id" not in table.column_names:
         raise TableError(f"{path}: missing column 'prompt_id'")
-    rows: list[Json] = table.to_pylist()
-    return rows
+    return {row["prompt_id"]: row for row in table.to_pylist()}
 
 
 def _responses(path: Path) -> Any:

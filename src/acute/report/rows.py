@@ -60,11 +60,11 @@ def why_unknown(row: Json) -> str:
     return "could not be estimated"
 
 
-def labels(data: RunData) -> dict[str, str]:
-    """A short text for each prompt, by prompt_id."""
+def labels(prompts: dict[str, Json]) -> dict[str, str]:
+    """A short text for each prompt, by prompt_id, from the rows of prompts.parquet."""
     return {
-        prompt_id: label(row.get("prompt") or "", LABEL) if row.get("prompt") else visible(prompt_id)
-        for prompt_id, row in data.prompts.items()
+        prompt_id: label(row["prompt"], LABEL) if row.get("prompt") else visible(prompt_id)
+        for prompt_id, row in prompts.items()
     }
 
 

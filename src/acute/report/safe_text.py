@@ -49,6 +49,18 @@ def one_line(text: str, limit: int) -> str:
     return visible(line[:limit]) + ("…" if len(line) > limit or len(text) > 4 * limit else "")
 
 
+def shorten(text: str, limit: int) -> str:
+    """`text` cut in its middle: prompts of one family often differ only at their end.
+
+    >>> shorten("In this puzzle + means multiply. What is 2 + 4?", 30)
+    'In this … What is 2 + 4?'
+    """
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 3], text[len(text) - limit + limit // 3 + 3 :]
+    return f"{head.rsplit(' ', 1)[0]} … {tail.split(' ', 1)[-1]}"
+
+
 def label(prompt: str, limit: int) -> str:
     """What tells a rendered prompt from its neighbours: its last turn and what the answer begins with.
 

@@ -9,14 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from acute.report.numbers import Json, Shown, count, show, value_of
-from acute.report.reading import at_k, headline_k
+from acute.report.reading import at_k, headline_k, read_prompts
 from acute.report.rows import family_rows, k_rows
-from acute.report.safe_text import one_line
+from acute.report.rows import labels as labels_of
+from acute.report.safe_text import one_line, shorten, visible
 from acute.report.verdict import CALM, CONFLICT, k_dagger, verdict
 
 COLOURS = {CONFLICT: "bold red", CALM: "bold green"}
 MOST_K, MOST_FAMILIES, MOST_PROMPTS = 10, 6, 5
-WIDEST = 48  # characters of a prompt or of a family's name
+WIDEST = 56  # characters of a prompt or of a family's name
 
 
 def summary(
@@ -28,7 +29,7 @@ def summary(
     """What `acute run` prints at its end, as a rich renderable.
 
     `analysis` and `control` are the contents of analysis.json; `page` is the report's path; `labels` gives
-    prompts by prompt_id a short text (their id is shown otherwise).
+    prompts by prompt_id a short text, as `prompt_labels` reads it (their id is shown otherwise).
     """
     said = verdict(analysis)
     parts: list[RenderableType] = [Text(said.title, COLOURS.get(said.answer, "bold yellow"))]
@@ -45,6 +46,11 @@ def summary(
     if page is not None:
         parts.append(_gap(Text.assemble("Report: ", (str(page), "underline"), overflow="fold")))
     return Group(*parts)
+
+
+def prompt_labels(folder: Path) -> dict[str, str]:
+    """A short text for each prompt of a run folder, by prompt_id. Raises TableError."""
+    return labels_of(read_prompts(folder / "prompts.parquet"))
 
 
 def _gap(part: RenderableType) -> Padding:
@@ -97,6 +103,6 @@ def _prompts(analysis: Json, labels: dict[str, str]) -> Table:
     title = f"Prompts that cost most ({len(shown)} of {count(analysis['prompts'], 'prompt')})"
     table = _table(title, ("prompt", "share of the cosine", "pass@1"))
     for row in shown:
-        name = Text(one_line(labels.get(row["prompt_id"], row["prompt_id"]), WIDEST))
+        name = Text(shorten(labels.get(row["prompt_id"]) or visible(row["prompt_id"]), WIDEST))
         table.add_row(name, _cell(show(row["share"], signed=True)), Text(show(row.get("p")).text))
     return table

@@ -198,6 +198,18 @@ def test_a_run_without_control_tables_or_families(tmp_path):
     assert "The text of this prompt is not in prompts.parquet." in page.by_id("prompts").text
 
 
+def test_numbers_without_an_interval_and_remarks_said_once(tmp_path):
+    world, run = worlds.world(), worlds.run_of()
+    analysis = worlds.analysis_of(world)
+    analysis["conflict"]["mean_weight"] = [1.0, 1.3, 1.9, 2.6, 3.3, 3.2]
+    analysis["excluded"] = {"responses without a reward": 3}
+    run["left_out"] = {"responses without a reward": 3}
+    page = page_of(worlds.write_run(tmp_path, world, analysis, run))
+    shown = numbers(page, "numbers", "mean_weight")
+    assert [float(n["value"]) for n in shown] == analysis["conflict"]["mean_weight"]
+    assert page.by_id("left-out").text.count("responses without a reward") == 1
+
+
 def test_hostile_responses_stay_text(hostile):
     scripts = hostile.all("script")
     assert len(scripts) == 3

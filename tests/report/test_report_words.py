@@ -42,6 +42,15 @@ def test_conflict_without_a_threshold_names_the_k():
     assert verdict(given).title == "Conflict at k = 4, 8, 16 and 32."
 
 
+def test_conflict_between_the_k_asked_for_is_found_on_the_curve():
+    given = analysis()
+    for estimate in given["conflict"]["inner"]:
+        estimate["hi"] = abs(estimate["hi"]) + 0.01
+    given["verdict"] = {"answer": "conflict", "k": 24}
+    cosine = given["curve"]["cosine"][23]
+    assert f"at k = 24 is {number(cosine['value'], cosine['se'])}" in " ".join(verdict(given).details)
+
+
 def test_calm_is_said_up_to_the_largest_k():
     said = verdict(analysis(conflict=False, seed=4))
     assert said.title == "No conflict up to k = 32."

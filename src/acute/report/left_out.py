@@ -15,7 +15,7 @@ def left_out(run: Json, analysis: Json) -> list[str]:
         *_excluded(analysis),
         *_counts(analysis),
         *_unknown(analysis),
-        *_noted(run),
+        *_noted(run, analysis),
         *_method(run, analysis),
     ]
 
@@ -62,15 +62,18 @@ def _unknown(analysis: Json) -> list[str]:
     return said
 
 
-def _noted(run: Json) -> list[str]:
-    """What the stages wrote down themselves, as they wrote it."""
+def _noted(run: Json, analysis: Json) -> list[str]:
+    """What the stages wrote down themselves, as they wrote it, but for what the analysis says already."""
     noted = run.get("left_out") or []
+    if isinstance(noted, dict):
+        said_already = analysis.get("excluded") or {}
+        noted = {key: value for key, value in noted.items() if key not in said_already}
     entries: list[Any] = (
         [f"{key}: {_plain(value)}" for key, value in noted.items()] if isinstance(noted, dict) else noted
     )
     said = [f"Noted by the run: {one_line(_plain(entry), LONG)}" for entry in entries]
     return said + [
-        f"Check “{one_line(str(name), 60)}”: {one_line(_plain(found), LONG)}"
+        f"Check “{one_line(str(name).replace('_', ' '), 60)}”: {one_line(_plain(found), LONG)}"
         for name, found in (run.get("checks") or {}).items()
     ]
 

@@ -163,9 +163,9 @@ def k_rows(analysis: Json) -> list[KRow]:
             "cosine": show(conflict["cosine"][i], few, signed=True),
             "inner": show(conflict["inner"][i], few, signed=True),
             "inner_sum": show(at_k(analysis, "inner_sum", k), few, signed=True),
-            "naive_cosine": _bare(at_k(analysis, "naive_cosine", k)),
-            "mean_weight": show(at_k(analysis, "mean_weight", k), few),
-            "covariance": show(at_k(analysis, "covariance", k), few, signed=True),
+            "naive_cosine": _either(at_k(analysis, "naive_cosine", k), "not computed", signed=True),
+            "mean_weight": _either(at_k(analysis, "mean_weight", k), few),
+            "covariance": _either(at_k(analysis, "covariance", k), few, signed=True),
             "pass_at_k": show(passes.get(str(k)), few),
             "population": show(at_k(analysis, "cosine", k, "conflict_population"), few, signed=True),
         }
@@ -174,8 +174,8 @@ def k_rows(analysis: Json) -> list[KRow]:
     return rows
 
 
-def _bare(value: float | None) -> Shown:
-    """A number that has no interval by nature."""
-    return show(None if value is None else {"value": value}, "not computed", signed=True)._replace(
-        interval=""
-    )
+def _either(found: Json | float | None, reason: str, signed: bool = False) -> Shown:
+    """An estimate, or a number that was given without one."""
+    if found is None or isinstance(found, dict):
+        return show(found, reason, signed)
+    return show({"value": found}, reason, signed)._replace(interval="")

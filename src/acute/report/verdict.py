@@ -146,7 +146,8 @@ def _unsure(analysis: Json) -> tuple[str, list[str]]:
 
 
 def _cosine_at(analysis: Json, k: int) -> str:
-    cosine = show(at_k(analysis, "cosine", k), signed=True)
+    part = "conflict" if k in analysis["conflict"]["k"] else "curve"
+    cosine = show(at_k(analysis, "cosine", k, part), signed=True)
     if cosine.value is None:
         return f"The cosine of the two gradients at k = {k:,} is not known ({cosine.reason})."
     p = at_k(analysis, "p_value_negative", k)

@@ -223,7 +223,7 @@ def responses_of(w, seed=3):
         name: [] for name in ("response_id", "prompt_id", "fold", "response", "finish", "outcome", "reward")
     }
     for prompt_id, answer, right in zip(prompt_ids(w), w.answers, successes(w), strict=True):
-        wrong = [f" {x}" for x in rng.integers(0, 30, 6)]
+        wrong = [text for x in rng.permutation(30) if (text := f" {x}") != answer]
         texts = [answer] * right + [wrong[j] for j in rng.integers(0, 6, w.n - right)]
         columns["response"] += texts
         columns["prompt_id"] += [prompt_id] * w.n

@@ -210,6 +210,11 @@ def test_numbers_without_an_interval_and_remarks_said_once(tmp_path):
     assert page.by_id("left-out").text.count("responses without a reward") == 1
 
 
+def test_no_prompt_is_blamed_for_noise(tmp_path):
+    page = page_of(worlds.write_run(tmp_path, worlds.world(conflict=False)))
+    assert "No prompt is known to pull the cosine down" in page.by_id("costliest").text
+
+
 def test_hostile_responses_stay_text(hostile):
     scripts = hostile.all("script")
     assert len(scripts) == 3

@@ -92,7 +92,7 @@ def _context(data: RunData) -> Json:
         "k": k,
         "verdict": verdict(analysis),
         "facts": _facts(analysis, k),
-        "costliest": costliest(data, prompts),
+        "costliest": costliest(analysis, prompts),
         "families": family_rows(analysis),
         "control": _control(data.control),
         "figures": _figures(data, names, k),

@@ -112,15 +112,18 @@ def _prompt_row(
     )
 
 
-def costliest(data: RunData, rows: Iterable[PromptRow], most: int = 5) -> list[tuple[PromptRow, float]]:
-    """The prompts that pull the cosine down, in the analysis' order, each with the length of its bar."""
+def costs(analysis: Json, most: int = 5) -> list[Json]:
+    """The prompts known to pull the cosine down (interval of the share below 0), in the analysis' order."""
+    listed = analysis.get("prompts_that_cost_most") or sorted(analysis.get("per_prompt") or [], key=_harm)
+    return [r for r in listed if (hi := value_of(r.get("share"), "hi")) is not None and hi < 0][:most]
+
+
+def costliest(analysis: Json, rows: Iterable[PromptRow]) -> list[tuple[PromptRow, float]]:
+    """The rows of `costs`, each with the length of its bar."""
     by_id = {row.prompt_id: row for row in rows}
-    listed = data.analysis.get("prompts_that_cost_most") or []
-    found = [by_id[key] for r in listed if (key := visible(r["prompt_id"])) in by_id]
-    ordered = found or sorted(by_id.values(), key=lambda r: r.cells["share"].hi or 0.0)
-    costs = [row for row in ordered if (row.cells["share"].value or 0.0) < 0][:most]
-    largest = max((abs(row.cells["share"].value or 0.0) for row in costs), default=1.0)
-    return [(row, abs(row.cells["share"].value or 0.0) / largest) for row in costs]
+    found = [by_id[key] for r in costs(analysis) if (key := visible(r["prompt_id"])) in by_id]
+    largest = max((abs(row.cells["share"].value or 0.0) for row in found), default=1.0)
+    return [(row, abs(row.cells["share"].value or 0.0) / largest) for row in found]
 
 
 def family_rows(analysis: Json) -> list[FamilyRow]:

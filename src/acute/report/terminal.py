@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from acute.report.numbers import Json, Shown, count, show, value_of
+from acute.report.numbers import Json, Shown, count, show
 from acute.report.reading import at_k, headline_k, read_prompts
-from acute.report.rows import family_rows, k_rows
+from acute.report.rows import costs, family_rows, k_rows
 from acute.report.rows import labels as labels_of
 from acute.report.safe_text import one_line, shorten, visible
 from acute.report.verdict import CALM, CONFLICT, k_dagger, verdict
@@ -97,9 +97,7 @@ def _families(analysis: Json) -> Table:
 
 
 def _prompts(analysis: Json, labels: dict[str, str]) -> Table:
-    listed = analysis.get("prompts_that_cost_most") or []
-    costs = [row for row in listed if (value_of(row.get("share")) or 0.0) < 0]
-    shown = costs[:MOST_PROMPTS]
+    shown = costs(analysis, MOST_PROMPTS)
     title = f"Prompts that cost most ({len(shown)} of {count(analysis['prompts'], 'prompt')})"
     table = _table(title, ("prompt", "share of the cosine", "pass@1"))
     for row in shown:

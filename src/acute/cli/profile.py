@@ -58,8 +58,20 @@ def profile(
     if run is not None:
         _on_run(run, loaded, n, k, as_json)
         return
-    lengths = {"hard_over_easy": length_ratio, "wrong_over_right": wrong_ratio}
-    found = [profiled(x.advantage, x.objective, n, k, name=x.name, ks=x.ks, **lengths) for x in loaded]
+
+    def profile_of(x: "Found") -> "Profile":
+        return profiled(
+            x.advantage,
+            x.objective,
+            n,
+            k,
+            name=x.name,
+            ks=x.ks,
+            hard_over_easy=length_ratio,
+            wrong_over_right=wrong_ratio,
+        )
+
+    found = [profile_of(x) for x in loaded]
     if plot is not None:
         _plot(found, plot)
     if as_json:

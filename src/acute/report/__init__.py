@@ -1,1 +1,4 @@
-"""The page and the terminal summary."""
+"""The page and the terminal summary.
+
+`page.write_page` writes `report.html`, `terminal.summary` prints; both say what `verdict` says.
+"""

@@ -1,0 +1,171 @@
+"""⟨∇ ln π(response), direction⟩ for each response, without any per-response gradient.
+
+Two implementations that share nothing but the definition:
+
+* `by_hooks`: one forward and one backward over a batch of rows. Beside every module that owns selected
+  parameters, the change of its output along the direction is contracted with the gradient that arrives
+  at that output; summed over a row's tokens and over modules that is the row's dot.
+* `by_forward_mode`: the directional derivative of the log-probabilities, computed forward. Keeps no
+  activations; needs a forward-mode rule for every operator, so attention runs on its plain path.
+
+Suffixes name axes: U responses (one row each), T tokens.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp
+
+from acute.errors import ModelError
+from acute.gradients.forward import Sampled, pad
+from acute.gradients.rows import Tokens
+
+Direction = dict[str, Tensor]  # parameter name: tensor of its shape
+
+
+def _row_logprobs(
+    call: Callable[..., Any],
+    prompt: Tokens,
+    responses: list[Tokens],
+    sampled: Sampled,
+    side: str,
+    device: Any,
+) -> Tensor:
+    """ln π of each response, shape (U,); `call` is the model or a stand-in with other parameters."""
+    rows = [prompt + response[:-1] for response in responses]
+    ids, mask, positions = pad(rows, device, side)
+    logits = call(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
+    row, at, token = [], [], []
+    for u, (whole, response) in enumerate(zip(rows, responses, strict=True)):
+        first = len(prompt) - 1 + (ids.shape[1] - len(whole) if side == "left" else 0)
+        for j, t in enumerate(response):
+            row.append(u)
+            at.append(first + j)
+            token.append(t)
+    picked = sampled.logprobs(logits)[row, at, token]
+    index = torch.tensor(row, device=picked.device)
+    return torch.zeros(len(rows), dtype=picked.dtype, device=picked.device).index_add(0, index, picked)
+
+
+def _owners(model: nn.Module, direction: Direction) -> list[tuple[str, nn.Module, Direction]]:
+    """Modules that hold a selected parameter themselves, with the part of the direction that is theirs.
+
+    A tied weight has several owners; each contributes its own use.
+    """
+    by_id = {
+        id(parameter): direction[name] for name, parameter in model.named_parameters() if name in direction
+    }
+    found = []
+    for name, module in model.named_modules():
+        own = {
+            key: by_id[id(parameter)]
+            for key, parameter in module.named_parameters(recurse=False)
+            if id(parameter) in by_id
+        }
+        if own:
+            found.append((name, module, own))
+    return found
+
+
+class _Contraction:
+    """Hooks on one module: adds each row's share of the dot to `total` when the backward pass comes by."""
+
+    def __init__(self, name: str, module: nn.Module, own: Direction, total: Tensor) -> None:
+        self.name, self.module, self.own, self.total = name, module, own, total
+        self.fired = self.inside = False
+
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
+        """Forward hook: note the output's change along the direction, contract it when its gradient is known."""
+        if self.inside:
+            return
+        if not isinstance(out, Tensor) or out.shape[0] != len(self.total):
+            found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ModelError(
+                f"the module {self.name!r} ({type(module).__name__}) has trainable parameters, but its output "
+                f"({found}) has no row for each of the {len(self.total)} responses: use score.engine = "
+                f"'sketch', or leave it out with score.parameters"
+            )
+        self.fired = True
+        change = self._change(module, args, kwargs)
+        if out.requires_grad:
+            out.register_hook(lambda grad: self.total.add_((change() * grad).flatten(1).sum(1)))
+
+    def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[], Tensor]:
+        """The directional derivative of the module's output, computed when called."""
+        if type(module) is nn.Linear:
+            x = args[0].detach()
+            weight, bias = self.own.get("weight"), self.own.get("bias")
+            zero = torch.zeros(module.out_features, dtype=x.dtype, device=x.device)
+            return lambda: (0 if weight is None else x @ weight.T) + (zero if bias is None else bias)
+        detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
+
+        def along() -> Tensor:
+            self.inside = True
+            try:
+                primal = {key: dict(module.named_parameters())[key].detach() for key in self.own}
+                out, tangent = jvp(
+                    lambda p: functional_call(module, p, tuple(detached), kwargs), (primal,), (self.own,)
+                )
+                del out
+                return tangent
+            finally:
+                self.inside = False
+
+        return along
+
+
+@contextmanager
+def _graph_starts_at_embedding(model: nn.Module) -> Iterator[None]:
+    """With every weight frozen, the graph begins at the embedding's output."""
+
+    def start(_: nn.Module, __: Any, out: Tensor) -> Tensor:
+        return out.requires_grad_()
+
+    hook = model.get_input_embeddings().register_forward_hook(start)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def by_hooks(
+    model: Any,
+    direction: Direction,
+    prompt: Tokens,
+    responses: list[Tokens],
+    sampled: Sampled,
+    side: str = "right",
+) -> Tensor:
+    """⟨∇ ln π(response), direction⟩ of each response, shape (U,). Rows are padded on `side`.
+
+    Raises ModelError, naming it, for a module with selected parameters that this cannot see through: one
+    whose output has no axis of rows, or whose parameters are used outside its own forward.
+    """
+    known = dict(model.named_parameters())
+    if lost := [name for name in direction if name not in known]:
+        raise ModelError(f"the direction has {lost[0]!r}, which is no parameter of the model itself")
+    like = next(iter(direction.values()))
+    total = torch.zeros(len(responses), dtype=like.dtype, device=like.device)
+    before = {name: p.requires_grad for name, p in known.items()}
+    contractions = [_Contraction(*owner, total) for owner in _owners(model, direction)]
+    with ExitStack() as stack:
+        stack.callback(lambda: [p.requires_grad_(before[name]) for name, p in known.items()])
+        model.requires_grad_(False)
+        for contraction in contractions:
+            hook = contraction.module.register_forward_hook(contraction, with_kwargs=True)
+            stack.callback(hook.remove)
+        # the embedding's own contraction must see the output that the graph starts from
+        stack.enter_context(_graph_starts_at_embedding(model))
+        hooks = _reorder(model, contractions, stack)
+        del hooks
+        logprob = _row_logprobs(model, prompt, responses, sampled, side, model.device)
+        logprob.sum().backward()
+    if silent := [c.name for c in contractions if not c.fired]:
+        raise ModelError(
+            f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
+            f"score.engine = 'sketch', or leave it out with score.parameters"
+        )
+    return total

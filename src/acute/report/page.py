@@ -1,0 +1,197 @@
+"""The report: one HTML page that opens from a mail attachment, offline."""
+
+import base64
+import hashlib
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly.offline import get_plotlyjs
+
+from acute.errors import OutsideError
+from acute.report import curves, prompt_figures
+from acute.report.left_out import left_out
+from acute.report.numbers import Json, Shown, count, p_value, show
+from acute.report.reading import RunData, at_k, read_run
+from acute.report.repeat import toml
+from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
+from acute.report.safe_text import shorten, visible
+from acute.report.verdict import k_dagger, verdict
+
+
+def write_page(folder: Path) -> Path:
+    """Write `folder/report.html` from the run folder, whole or not at all, and return its path.
+
+    A run in the subfolder `control` is shown beside it. Raises InputError or TableError if a file of
+    the run is missing or has not the form of docs/contract, OutsideError if the page cannot be written.
+    """
+    folder = Path(folder)
+    page = render(read_run(folder))
+    target = folder / "report.html"
+    part = folder / f".report.html.{os.getpid()}.part"
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutsideError(f"could not write {target}: {error.strerror}; make room and try again") from error
+    return target
+
+
+def render(data: RunData) -> str:
+    """The page as text."""
+    scripts = {name: _script(text) for name, text in (("plotly", get_plotlyjs()), ("own", _asset("page.js")))}
+    environment = Environment(
+        loader=PackageLoader("acute.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(count=count, shorten=shorten, set_well=_set_well)
+    policy = " ".join(["script-src", *(_hash(text) for text in scripts.values())])
+    return environment.get_template("template.html").render(
+        **_context(data), scripts=scripts, css=Markup(_asset("page.css")), script_policy=policy
+    )
+
+
+def _set_well(sentence: str) -> Markup:
+    """A sentence of ours, with its J_k as an index and its "k = 8" on one line."""
+    kept = str(escape(sentence)).replace("k = ", "k\u00a0=\u00a0")
+    return Markup(re.sub(r"J_(k|\d+)", r"J<sub>\1</sub>", kept))
+
+
+def _asset(name: str) -> str:
+    return files("acute.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _script(text: str) -> Markup:
+    """A script of ours for the inside of a script element."""
+    if "</script" in text.lower():
+        raise OutsideError("a script of the report holds '</script': it cannot stand inside a page")
+    return Markup(text.replace("\r\n", "\n"))
+
+
+def _hash(script: str) -> str:
+    """What the page's policy allows to run: these very bytes, nothing that a model wrote."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _context(data: RunData) -> Json:
+    """Everything that the template reads."""
+    analysis, k = data.analysis, data.headline_k
+    names = labels(data.prompts)
+    prompts, room = prompt_rows(data, names)
+    return {
+        "title": _title(data),
+        "analysis": analysis,
+        "k": k,
+        "verdict": verdict(analysis),
+        "facts": _facts(analysis, k),
+        "costliest": costliest(analysis, prompts),
+        "families": family_rows(analysis),
+        "control": _control(data.control),
+        "figures": _figures(data, names, k),
+        "k_rows": k_rows(analysis),
+        "prompts": prompts,
+        "room": room,
+        "levels": prompt_figures.levels(data.run),
+        "left_out": left_out(data.run, analysis),
+        "repeat": _repeat(data.run),
+        "certificate": analysis.get("certificate"),
+        "k_star": analysis.get("k_star"),
+    }
+
+
+def _title(data: RunData) -> Json:
+    config = data.run.get("config") or {}
+    model = (config.get("model") or {}).get("name") or "unknown model"
+    source = (config.get("prompts") or {}).get("source") or "unknown prompts"
+    return {
+        "model": visible(str(model)),
+        "source": visible(Path(str(source)).name),
+        "folder": data.folder.name,
+    }
+
+
+def _facts(analysis: Json, k: int) -> list[Json]:
+    """The single numbers of the first screen."""
+    agreement = analysis.get("agreement") or {}
+    p, few = at_k(analysis, "p_value_negative", k), "too few responses for this k"
+    odds = show(None, few) if p is None else Shown(p_value(p), "", p)
+    return [
+        {"name": "k†, first negative inner product", "shown": k_dagger(analysis)},
+        {"name": f"cosine at k = {k:,}", "shown": show(at_k(analysis, "cosine", k), few, signed=True)},
+        {"name": f"p-value of “no conflict” at k = {k:,}", "shown": odds},
+        {"name": "prompts that pull against pass@1", "shown": _percent(agreement.get("fraction_negative"))},
+    ]
+
+
+def _percent(estimate: Json | None) -> Any:
+    """A share in per cent; its exact value stays."""
+    shown = show(estimate)
+    if shown.value is None:
+        return shown
+    ends = (shown.lo, shown.hi)
+    interval = (
+        shown.interval if None in ends else f"{100 * (shown.lo or 0):.0f} to {100 * (shown.hi or 0):.0f} %"
+    )
+    return shown._replace(text=f"{100 * shown.value:.0f} %", interval=interval)
+
+
+def _control(control: RunData | None) -> Json | None:
+    """What the page says of the control run."""
+    if control is None:
+        return None
+    said = verdict(control.analysis)
+    k = control.headline_k
+    return {
+        "verdict": said,
+        "title": _title(control),
+        "prompts": control.analysis["prompts"],
+        "responses": control.analysis["responses"],
+        "k": k,
+        "cosine": show(at_k(control.analysis, "cosine", k), signed=True),
+        "k_dagger": k_dagger(control.analysis),
+        "k_rows": k_rows(control.analysis),
+        "families": family_rows(control.analysis),
+    }
+
+
+def _figures(data: RunData, names: dict[str, str], k: int) -> dict[str, Json]:
+    """The figures by name; one without a single point is left out and the page says so."""
+    analysis, rows = data.analysis, data.analysis.get("per_prompt") or []
+    beside = data.control.analysis if data.control else None
+    at, agreement = prompt_figures.levels(data.run), analysis.get("agreement") or {}
+    weighted = agreement.get("weighted_mean") or at_k(analysis, "inner", k)
+    unweighted = agreement.get("unweighted_mean")
+    figures = {
+        "cosine": curves.cosine(analysis, beside),
+        "inner": curves.inner(analysis, beside),
+        "pass_at_k": curves.pass_at_k(analysis, beside),
+        "agreement_against_p": prompt_figures.agreement_against_p(rows, names),
+        "agreement_histogram": prompt_figures.agreement_histogram(rows, unweighted, at),
+        "weight_by_p": prompt_figures.weight_by_p(rows, names, k),
+        "contribution_histogram": prompt_figures.contribution_histogram(rows, unweighted, weighted, at),
+    }
+    return {name: figure for name, figure in figures.items() if any(t.get("y") for t in figure["data"])}
+
+
+def _repeat(run: Json) -> Json:
+    """How to start the same run again."""
+    config = {**(run.get("config") or {})}
+    if run.get("seed") is not None:
+        config = {"seed": run["seed"], **config}
+    seconds = {name: (facts or {}).get("seconds") for name, facts in (run.get("stages") or {}).items()}
+    return {
+        "toml": visible(toml(config)) if config else "",
+        "versions": {str(k): str(v) for k, v in (run.get("versions") or {}).items() if v is not None},
+        "git": run.get("git"),
+        "seed": run.get("seed"),
+        "stages": {name: s for name, s in seconds.items() if s is not None},
+        "acute": visible(str(run.get("acute") or "of an unknown version")),
+    }

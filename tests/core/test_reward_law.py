@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from acute.core import reward_law as R
+from acute.core.advantages.pass_at_k import best_of_k
 from acute.core.advantages.registry import ESTIMATORS
 from acute.core.prompt_weight import outcome_advantages, prompt_weight
 from acute.errors import ConfigError, InputError
@@ -158,3 +159,40 @@ def test_a_law_sums_to_one(chance):
 def test_best_of_k_needs_one_of_each(values, scores, chance):
     with pytest.raises(InputError, match="a kind"):
         R.best_of_k(values, scores, chance, 2)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("scores", [[0.0, 2.0, 1.0, 3.0], [0.0, 1.0, 1.0, 0.5], [1.0, 1.0, 1.0, 1.0]])
+def test_score_weights_give_the_gradient_of_best_of_k(scores, k):
+    def law(logits):
+        q = np.exp(logits)
+        return q / q.sum()
+
+    logits = np.log(CHANCE)
+    numeric = numeric_gradient(lambda x: R.best_of_k(VALUES, scores, law(x), k), logits)
+    u = R.best_of_k_score_weight(VALUES, scores, CHANCE, k)
+    assert CHANCE * (u - CHANCE @ u) == pytest.approx(numeric, abs=1e-9)
+
+
+def test_best_of_k_by_its_own_reward_is_max_at_k():
+    u = R.best_of_k_score_weight(VALUES, VALUES, CHANCE, 3)
+    assert u - u.min() == pytest.approx(R.max_at_k_score_weight(VALUES, CHANCE, 3))
+
+
+def test_kinds_that_never_occur_do_no_harm_to_score_weights():
+    u = R.best_of_k_score_weight([1.0, 0.0, 5.0, 7.0], [1.0, 2.0, 3.0, 0.0], [0.5, 0.5, 0.0, 0.0], 2)
+    assert np.isfinite(u).all() and u[2] == pytest.approx(2 * (5 - 0.5)) and u[3] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("scores", [[0.0, 2.0, 1.0, 3.0], [0.0, 1.0, 1.0, 0.5], [1.0, 1.0, 1.0, 1.0]])
+@pytest.mark.parametrize(("n", "k"), [(2, 2), (4, 2), (4, 3), (4, 4)])
+def test_best_of_k_advantages_are_unbiased(scores, n, k):
+    """Every group of n of four kinds: the mean update of a softmax over the kinds."""
+    scores = np.array(scores)
+    update = np.zeros(4)
+    for kinds in product(range(4), repeat=n):
+        kinds = list(kinds)
+        a = best_of_k(VALUES[kinds], scores[kinds], k)
+        update += np.prod(CHANCE[kinds]) * (a @ (np.eye(4)[kinds] - CHANCE)) / n
+    u = R.best_of_k_score_weight(VALUES, scores, CHANCE, k)
+    assert update == pytest.approx(CHANCE * (u - CHANCE @ u), abs=1e-12)

@@ -69,6 +69,32 @@ def max_at_k_score_weight(values: ArrayLike, probabilities: ArrayLike, k: int) -
     return out
 
 
+def best_of_k_score_weight(values: ArrayLike, scores: ArrayLike, probabilities: ArrayLike, k: int) -> Floats:
+    """u = k (E[reward of the best of this kind and k-1 others] - E[… of the k-1 others]), shape (M,).
+
+    The gradient of best-of-k with an imperfect score is Σ P u E[∇ log π | kind]. Ties are broken uniformly.
+    With scores = values it is `max_at_k_score_weight` plus a constant. Errors as `best_of_k`.
+    """
+    without = best_of_k(values, scores, probabilities, k - 1) if k > 1 else 0.0
+    v, s, q = (np.asarray(x, float) for x in (values, scores, probabilities))
+    weight = np.empty_like(v)
+    for kind in range(len(v)):
+        below, equal, above = q[s < s[kind]].sum(), s == s[kind], s > s[kind]
+        same = q[equal].sum()
+        reward_of_same = q[equal] @ v[equal] / same if same > 0 else 0.0
+        chosen = 0.0
+        for ties in range(k):  # among the others, none of them above
+            chance = comb(k - 1, ties) * same**ties * below ** (k - 1 - ties)
+            chosen += chance * (v[kind] + ties * reward_of_same) / (ties + 1)
+        for level in np.unique(s[above]):
+            upper, lower = q[s <= level].sum(), q[s < level].sum()
+            at = s == level
+            if upper > lower:
+                chosen += (upper ** (k - 1) - lower ** (k - 1)) * (q[at] @ v[at]) / q[at].sum()
+        weight[kind] = k * (chosen - without)
+    return weight
+
+
 def ladder(values: ArrayLike, p: float) -> tuple[Floats, Floats]:
     """A law of one parameter on sorted values: step Bin(M - 1, p) up from the lowest.
 

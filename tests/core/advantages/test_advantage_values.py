@@ -1,6 +1,6 @@
 """One pinned value a method, and definitions against brute force over subsets."""
 
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from math import comb, exp, sqrt
 
 import numpy as np
@@ -177,3 +177,43 @@ def test_the_weight_with_std_is_the_derivative_of_its_surrogate():
     rho = 1 - (1 - p) ** k
     slope = (surrogate(p + h) - surrogate(p - h)) / (2 * h)
     assert slope == pytest.approx((1 - p) ** (k - 1) / sqrt(rho * (1 - rho)), rel=1e-6)
+
+
+def best_of_k_by_definition(rewards, scores, k):
+    """Over subsets, and over all orders in which equal scores may be broken."""
+    n, gain, orders = len(rewards), np.zeros(len(rewards)), list(permutations(range(len(rewards))))
+    for order in orders:
+
+        def best(members, order=order):
+            return rewards[max(members, key=lambda j: (scores[j], order[j]))]
+
+        for subset in combinations(range(n), k):
+            for i in subset:
+                gain[i] += best(subset) - best([j for j in subset if j != i])
+    return n * gain / comb(n, k) / len(orders)
+
+
+@pytest.mark.parametrize(
+    "scores", [[3.0, 1, 2, 5, 4], [1.0, 1, 2, 2, 2], [0.0, 0, 0, 0, 0], [1.0, 0, 0, 1, 2]]
+)
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_best_of_k_by_its_definition(scores, k):
+    rewards = np.array([1.0, 0.0, 0.25, 0.0, -2.0])
+    want = best_of_k_by_definition(rewards, scores, k)
+    assert passk.best_of_k(rewards, scores, k) == pytest.approx(want)
+
+
+def test_best_of_k_with_the_reward_as_score_is_pkpo():
+    for g in (DISTINCT, TIES):
+        for k in (2, 4, 6):
+            assert passk.best_of_k(g, g, k) == pytest.approx(passk.pkpo_loo_minus_one(g, k), abs=1e-12)
+
+
+def test_best_of_k_over_many_groups():
+    rewards, scores = np.array([DISTINCT, TIES]), np.array([TIES, DISTINCT])
+    both = passk.best_of_k(rewards, scores, 3)
+    assert both == pytest.approx(
+        np.array([passk.best_of_k(r, s, 3) for r, s in zip(rewards, scores, strict=True)])
+    )
+    with pytest.raises(InputError, match=r"shape of the rewards, \(2, 6\), found \(6,\)"):
+        passk.best_of_k(rewards, TIES, 3)

@@ -16,6 +16,7 @@ from acute.core.advantages.groups import (
 from acute.core.advantages.surrogates import leave_one_out
 from acute.core.estimators import plug_in_weight
 from acute.core.objectives import pass_at_k as objective_pass_at_k
+from acute.errors import InputError
 
 
 def _shares(n: int, k: int, taken: int) -> Floats:
@@ -98,6 +99,34 @@ def pkpo_loo_minus_one(rewards: Floats, k: int) -> Floats:
     below = np.array([n * comb(t, k - 1) / comb(n, k) for t in range(1, n)])
     steps = np.cumsum(gaps * below, axis=-1)
     return _unsort(np.concatenate([np.zeros((*rewards.shape[:-1], 1)), steps], axis=-1), order)
+
+
+@advantage_estimator
+def best_of_k(rewards: Floats, scores: Floats, k: int) -> Floats:
+    """Unbiased for best-of-k: the reward of the response with the best of k `scores`, 2 <= k <= n.
+
+    `pkpo_loo_minus_one` with the selection made by a score (a reward model, say) in place of the reward:
+    (n / C(n,k)) Σ_{I∋i} [reward of the best-scored of I - of I∖i], equal scores broken uniformly. Can be
+    negative: a response that is chosen and wrong. InputError unless scores have the shape of the rewards.
+    """
+    n = rewards.shape[-1]
+    need_k("best_of_k", k, 2, n, n)
+    v = np.asarray(scores, float)
+    if v.shape != rewards.shape:
+        raise InputError(f"scores must have the shape of the rewards, {rewards.shape}, found {v.shape}")
+    last = np.cumsum([0.0, *(comb(t, k - 1) for t in range(n))])  # subsets whose last is at place <= t
+    beside = np.cumsum([0.0, *(comb(t, k - 2) for t in range(n))])
+    lower = v[..., None, :] < v[..., :, None]
+    equal = v[..., None, :] == v[..., :, None]
+    start, ties = lower.sum(-1), equal.sum(-1)
+    chosen = (
+        last[start + ties] - last[start]
+    ) / ties  # mean over the places that i can have among its equals
+    beaten = (beside[start + ties] - beside[start]) / ties
+    others_equal = ((equal * rewards[..., None, :]).sum(-1) - rewards) / np.maximum(ties - 1, 1)
+    replaced = (lower * (rewards * beaten)[..., None, :]).sum(-1)
+    replaced += (chosen - np.diff(last, append=0.0)[start]) * others_equal
+    return np.asarray(n / comb(n, k) * (chosen * rewards - replaced))
 
 
 @advantage_estimator

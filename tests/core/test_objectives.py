@@ -87,6 +87,9 @@ def test_values_of_the_others():
     assert O.arcsine().value(1.0) == pytest.approx(np.pi)
     assert O.risk_sensitive(2).value(0.3) == pytest.approx(log(0.3 * exp(2) + 0.7) / 2)
     assert O.power(0.5).value(0.25) == pytest.approx(1.0)
+    assert O.mixture(0.3, 4).value(0.2) == pytest.approx(0.3 * 0.2 + 0.7 * (1 - 0.8**4))
+    assert O.power(3).value(0.2) == pytest.approx(0.2**3 / 3)
+    assert O.power(-1).value(0.2) == pytest.approx(-5)
     assert O.log_odds().value(0.8) == pytest.approx(log(4))
     assert O.truncated_log(400).value(0.3) == pytest.approx(log(0.3))
 

@@ -179,17 +179,19 @@ def test_the_weight_with_std_is_the_derivative_of_its_surrogate():
     assert slope == pytest.approx((1 - p) ** (k - 1) / sqrt(rho * (1 - rho)), rel=1e-6)
 
 
+def chosen(rewards, scores, order, members):
+    """Reward of the best-scored member, equal scores broken by `order`."""
+    return rewards[max(members, key=list(zip(scores, order, strict=True)).__getitem__)]
+
+
 def best_of_k_by_definition(rewards, scores, k):
     """Over subsets, and over all orders in which equal scores may be broken."""
     n, gain, orders = len(rewards), np.zeros(len(rewards)), list(permutations(range(len(rewards))))
     for order in orders:
-
-        def best(members, order=order):
-            return rewards[max(members, key=lambda j: (scores[j], order[j]))]
-
         for subset in combinations(range(n), k):
             for i in subset:
-                gain[i] += best(subset) - best([j for j in subset if j != i])
+                rest = [j for j in subset if j != i]
+                gain[i] += chosen(rewards, scores, order, subset) - chosen(rewards, scores, order, rest)
     return n * gain / comb(n, k) / len(orders)
 
 

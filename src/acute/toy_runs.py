@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 EASY_SHOWN, HARD_SHOWN = 120, 80  # as in Fig. 2
+REGION_POINTS, BINS = 41, 60
 
 
 def two_prompt_numbers(k: int = 10, step: float = 5.0) -> dict[str, Any]:
@@ -98,6 +99,9 @@ def run_population(
         "inner": inner,
         "cosine": [s.cosine if np.isfinite(s.cosine) else None for s in states],
         "curves": curves,
+        "kernel": _kernel_numbers(world, states[0]),
+        "region": _region(world, path, k),
+        "agreement": _histograms(states[0], states[-1]),
     }
     return PopulationRun(world, k, path, states, numbers)
 
@@ -129,12 +133,50 @@ def figures(run: PopulationRun) -> dict[str, "go.Figure"]:
     }
 
 
+def _shown(world: Bandit) -> NDArray[np.intp]:
+    """The prompts of the heat map: easy ones, then hard ones."""
+    return np.concatenate([np.flatnonzero(~world.hard)[:EASY_SHOWN], np.flatnonzero(world.hard)[:HARD_SHOWN]])
+
+
+def _kernel_numbers(world: Bandit, at: State) -> dict[str, Any]:
+    """Share of negative κ among the prompts of the heat map: between the two kinds, and within them."""
+    shown = _shown(world)
+    negative = kernel(at.gradients[shown]) < 0
+    same = world.hard[shown][:, None] == world.hard[shown]
+    return {
+        "prompts": len(shown),
+        "negative_between_kinds": _mean(negative[~same].astype(float)),
+        "negative_within_kinds": _mean(negative[same].astype(float)),
+    }
+
+
+def _region(world: Bandit, path: Floats, k: int) -> dict[str, Any]:
+    """J_1, J_k and ⟨∇J_k, ∇J_1⟩ over the θ-plane around the path; rows follow θ_1, columns θ_0."""
+    low, high = path.min(0) - 1.5, path.max(0) + 1.5
+    x, y = (np.linspace(low[i], high[i], REGION_POINTS) for i in (0, 1))
+    cells = [[state(world, np.array([a, b]), k) for a in x] for b in y]
+    inner = np.array([[s.inner for s in row] for row in cells])
+    return {
+        "theta_0": x.tolist(),
+        "theta_1": y.tolist(),
+        "J1": [[s.J1 for s in row] for row in cells],
+        "Jk": [[s.Jk for s in row] for row in cells],
+        "inner": inner.tolist(),
+        "share_in_conflict": float((inner < 0).mean()),
+    }
+
+
+def _histograms(before: State, after: State) -> dict[str, Any]:
+    both = np.concatenate([before.agreement, after.agreement])
+    edges = np.histogram_bin_edges(both, BINS)
+    counts = (np.histogram(s.agreement, edges)[0].tolist() for s in (before, after))
+    return dict(zip(("edges", "before", "after"), (edges.tolist(), *counts), strict=True))
+
+
 def _kernel_figure(run: PopulationRun) -> "go.Figure":
     import plotly.graph_objects as go
 
-    hard = run.world.hard
-    shown = np.concatenate([np.flatnonzero(~hard)[:EASY_SHOWN], np.flatnonzero(hard)[:HARD_SHOWN]])
-    cosine = cosine_kernel(kernel(run.states[0].gradients[shown]))
+    cosine = cosine_kernel(kernel(run.states[0].gradients[_shown(run.world)]))
     figure = go.Figure(go.Heatmap(z=cosine, colorscale="RdBu", zmin=-1, zmax=1, colorbar_title="cosine"))
     return figure.update_layout(
         title="cos(∇p(x), ∇p(x')) at the start: easy prompts first, then hard ones",
@@ -143,30 +185,21 @@ def _kernel_figure(run: PopulationRun) -> "go.Figure":
     )
 
 
-def conflict_region(run: PopulationRun, points: int = 60) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """θ_0, θ_1 of shape (points,), then J_1, J_k and ⟨∇J_k, ∇J_1⟩ of shape (points, points), around the path.
-
-    Rows follow θ_1, columns θ_0.
-    """
-    low, high = run.path.min(0) - 1.5, run.path.max(0) + 1.5
-    x, y = (np.linspace(low[i], high[i], points) for i in (0, 1))
-    cells = [[state(run.world, np.array([a, b]), run.k) for a in x] for b in y]
-    found = np.array([[(s.J1, s.Jk, s.inner) for s in row] for row in cells])
-    return x, y, found[..., 0], found[..., 1], found[..., 2]
-
-
 def _region_figure(run: PopulationRun) -> "go.Figure":
     import plotly.graph_objects as go
 
-    x, y, j1, jk, inner = conflict_region(run)
+    region = run.numbers["region"]
+    x, y, inner = region["theta_0"], region["theta_1"], np.array(region["inner"])
     lines = {"coloring": "lines"}
     figure = go.Figure()
     figure.add_heatmap(
         x=x, y=y, z=np.where(inner < 0, 1.0, np.nan), colorscale=["lightgray", "lightgray"], showscale=False
     )
-    figure.add_contour(x=x, y=y, z=j1, contours=lines, colorscale="Blues", showscale=False, name="pass@1")
     figure.add_contour(
-        x=x, y=y, z=jk, contours=lines, colorscale="Reds", showscale=False, name=f"pass@{run.k}"
+        x=x, y=y, z=region["J1"], contours=lines, colorscale="Blues", showscale=False, name="pass@1"
+    )
+    figure.add_contour(
+        x=x, y=y, z=region["Jk"], contours=lines, colorscale="Reds", showscale=False, name=f"pass@{run.k}"
     )
     figure.add_scatter(x=run.path[:, 0], y=run.path[:, 1], mode="lines", line_color="black", name="ascent")
     return figure.update_layout(
@@ -181,8 +214,10 @@ def _agreement_figure(run: PopulationRun) -> "go.Figure":
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for name, s in (("at the start", run.states[0]), ("after ascent", run.states[-1])):
-        figure.add_histogram(x=s.agreement, name=name, opacity=0.6, nbinsx=80)
+    histogram = run.numbers["agreement"]
+    edges = np.array(histogram["edges"])
+    for name, counts in (("at the start", histogram["before"]), ("after ascent", histogram["after"])):
+        figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=counts, width=np.diff(edges), name=name, opacity=0.6)
     return figure.update_layout(
         barmode="overlay",
         title=f"Agreement with ∇J₁, before and after {len(run.path) - 1} steps on pass@{run.k}",

@@ -99,16 +99,31 @@ def test_heat_map_has_negative_blocks_between_the_kinds(small):
     assert (between < 0).mean() > 0.5 > (within < 0).mean()
 
 
+def test_kernel_numbers(small):
+    found = small.numbers["kernel"]
+    assert found["prompts"] == 200
+    assert found["negative_between_kinds"] > 0.5 > found["negative_within_kinds"]
+
+
 def test_region_marks_conflict(small):
-    x, y, j1, jk, inner = toy_runs.conflict_region(small, points=9)
-    at = toy_runs.state(small.world, np.array([x[2], y[6]]), 5)
-    assert (j1[6, 2], jk[6, 2], inner[6, 2]) == pytest.approx((at.J1, at.Jk, at.inner))
-    assert (inner < 0).any() and (inner > 0).any()
+    region = small.numbers["region"]
+    at = toy_runs.state(small.world, np.array([region["theta_0"][2], region["theta_1"][6]]), 5)
+    found = [region[name][6][2] for name in ("J1", "Jk", "inner")]
+    assert found == pytest.approx([at.J1, at.Jk, at.inner])
+    assert 0 < region["share_in_conflict"] < 1
+    grey = np.array(toy_runs.figures(small)["region"].data[0].z, float)
+    assert np.isfinite(grey).mean() == pytest.approx(region["share_in_conflict"])
 
 
 def test_histograms_hold_both_signs(small):
-    before = np.array(toy_runs.figures(small)["agreement"].data[0].x)
-    assert before.min() < 0 < before.max()
+    found = small.numbers["agreement"]
+    assert sum(found["before"]) == sum(found["after"]) == 400
+    assert found["edges"][0] < 0 < found["edges"][-1]
+    before, after = (np.array(found[x]) for x in ("before", "after"))
+    bars = toy_runs.figures(small)["agreement"].data
+    assert np.array(bars[0].y).tolist() == before.tolist() and np.array(bars[1].y).tolist() == after.tolist()
+    negative = np.array(found["edges"][1:]) <= 0
+    assert before[negative].sum() > 0 and before[~negative].sum() > 0
 
 
 def test_curves_of_all_and_of_each_kind(small):

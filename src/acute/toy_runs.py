@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.agreement import cosine_kernel, kernel
-from acute.core.theory import certificate, k_dagger, k_star_scan
+from acute.core.theory import certificate, k_dagger, k_star_scan, transitions
 from acute.core.toy import THETA_REF, Bandit, State, ascend, population, state, two_prompts
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _summary(s: State, world: Bandit, k: int) -> dict[str, Any]:
         "agreement_negative": float((s.agreement < 0).mean()),
         "agreement_smallest": float(s.agreement.min()),
         "k_dagger": k_dagger(s.p, s.agreement),
+        "sign_changes": [k for k, _ in transitions(s.p, s.agreement)[1:]],
     }
 
 

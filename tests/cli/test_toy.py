@@ -68,6 +68,7 @@ def test_population(tmp_path):
     assert all(i < 0 or abs(i) < 1e-12 for i in found["inner"]) and len(found["inner"]) == 401
     assert found["inner_largest"] == max(found["inner"])
     assert found["after"]["agreement_smallest"] < found["before"]["agreement_smallest"] < 0
+    assert found["before"]["k_dagger"] == found["before"]["sign_changes"][0] <= 5
     curves = found["curves"]
     assert curves["easy"]["pass@1"][-1] < curves["easy"]["pass@1"][0]
     assert curves["hard"]["pass@5"][-1] > curves["hard"]["pass@5"][0]

@@ -155,12 +155,12 @@ def by_hooks(
             hook = contraction.module.register_forward_hook(contraction, with_kwargs=True)
             stack.callback(hook.remove)
         logprob = _row_logprobs(model, prompt, responses, sampled, side, model.device)
+        if silent := [c.name for c in contractions if not c.fired]:
+            raise ModelError(
+                f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
+                f"score.engine = 'sketch', or leave it out with score.parameters"
+            )
         logprob.sum().backward()
-    if silent := [c.name for c in contractions if not c.fired]:
-        raise ModelError(
-            f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
-            f"score.engine = 'sketch', or leave it out with score.parameters"
-        )
     return total
 
 

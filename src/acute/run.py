@@ -143,9 +143,10 @@ class Run:
                         f"{self.path} was made with {key} = {_value(old, key)!r}, found {_value(new, key)!r} "
                         f"now: choose another --out, or remove the folder"
                     )
-        if old != new:
-            for stage in ("analyse", "report"):
-                self.record["stages"].pop(stage, None)
+        if old == new:
+            return
+        for stage in ("analyse", "report"):
+            self.record["stages"].pop(stage, None)
         self.record["config"], self.config = new, config
         self._save()
 

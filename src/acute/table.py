@@ -6,6 +6,7 @@ position, never by text.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,11 +71,11 @@ def check(table: pa.Table, columns: Columns, required: tuple[str, ...]) -> pa.Ta
     return table
 
 
-def with_column(table: pa.Table, name: str, values: list[object], columns: Columns = RESPONSES) -> pa.Table:
+def with_column(table: pa.Table, name: str, values: Sequence[object]) -> pa.Table:
     """`table` and one column of the schema more. Raises TableError if the column is there already."""
     if name in table.column_names:
         raise TableError(f"column {name!r} is there already; columns are only added")
-    return table.append_column(name, pa.array(values, columns[name][0]))
+    return table.append_column(name, pa.array(values, RESPONSES[name][0]))
 
 
 def could_not_write(path: Path, error: OSError) -> OutsideError:

@@ -11,8 +11,8 @@ Two implementations that share nothing but the definition:
 Suffixes name axes: U responses (one row each), T tokens.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -70,28 +70,40 @@ def _owners(model: nn.Module, direction: Direction) -> list[tuple[str, nn.Module
     return found
 
 
-class _Contraction:
-    """Hooks on one module: adds each row's share of the dot to `total` when the backward pass comes by."""
+class _Pass:
+    """What the hooks of one pass share: the dots so far, and whether a module is being run again."""
 
-    def __init__(self, name: str, module: nn.Module, own: Direction, total: Tensor) -> None:
-        self.name, self.module, self.own, self.total = name, module, own, total
-        self.fired = self.inside = False
+    def __init__(self, total: Tensor) -> None:
+        self.total, self.again = total, False
+
+
+class _Contraction:
+    """Hook on one module: adds each row's share of the dots when the backward pass comes by."""
+
+    def __init__(self, shared: _Pass, name: str, module: nn.Module, own: Direction) -> None:
+        self.shared, self.name, self.module, self.own = shared, name, module, own
+        self.fired = False
 
     def __call__(self, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
-        """Forward hook: note the output's change along the direction, contract it when its gradient is known."""
-        if self.inside:
+        """Forward hook: contract the output's change along the direction once its gradient is known."""
+        if self.shared.again:
             return
-        if not isinstance(out, Tensor) or out.shape[0] != len(self.total):
+        rows = len(self.shared.total)
+        if not isinstance(out, Tensor) or out.shape[0] != rows:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ModelError(
-                f"the module {self.name!r} ({type(module).__name__}) has trainable parameters, but its output "
-                f"({found}) has no row for each of the {len(self.total)} responses: use score.engine = "
+                f"the module {self.name!r} ({type(module).__name__}) has trainable parameters, but its "
+                f"output ({found}) has no row for each of the {rows} responses: use score.engine = "
                 f"'sketch', or leave it out with score.parameters"
             )
         self.fired = True
         change = self._change(module, args, kwargs)
-        if out.requires_grad:
-            out.register_hook(lambda grad: self.total.add_((change() * grad).flatten(1).sum(1)))
+
+        def contract(grad: Tensor) -> None:
+            self.shared.total.add_((change() * grad).flatten(1).sum(1))
+
+        # every weight is frozen: the graph begins at the first outputs that selected parameters change
+        (out if out.requires_grad else out.requires_grad_()).register_hook(contract)
 
     def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[], Tensor]:
         """The directional derivative of the module's output, computed when called."""
@@ -103,32 +115,15 @@ class _Contraction:
         detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
 
         def along() -> Tensor:
-            self.inside = True
+            primal = {key: module.get_parameter(key).detach() for key in self.own}
+            self.shared.again = True
             try:
-                primal = {key: dict(module.named_parameters())[key].detach() for key in self.own}
-                out, tangent = jvp(
-                    lambda p: functional_call(module, p, tuple(detached), kwargs), (primal,), (self.own,)
-                )
-                del out
-                return tangent
+                run = lambda p: functional_call(module, p, tuple(detached), kwargs)  # noqa: E731
+                return jvp(run, (primal,), (self.own,))[1]
             finally:
-                self.inside = False
+                self.shared.again = False
 
         return along
-
-
-@contextmanager
-def _graph_starts_at_embedding(model: nn.Module) -> Iterator[None]:
-    """With every weight frozen, the graph begins at the embedding's output."""
-
-    def start(_: nn.Module, __: Any, out: Tensor) -> Tensor:
-        return out.requires_grad_()
-
-    hook = model.get_input_embeddings().register_forward_hook(start)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def by_hooks(
@@ -150,22 +145,40 @@ def by_hooks(
     like = next(iter(direction.values()))
     total = torch.zeros(len(responses), dtype=like.dtype, device=like.device)
     before = {name: p.requires_grad for name, p in known.items()}
-    contractions = [_Contraction(*owner, total) for owner in _owners(model, direction)]
+    shared = _Pass(total)
+    contractions = [_Contraction(shared, *owner) for owner in _owners(model, direction)]
     with ExitStack() as stack:
         stack.callback(lambda: [p.requires_grad_(before[name]) for name, p in known.items()])
         model.requires_grad_(False)
         for contraction in contractions:
             hook = contraction.module.register_forward_hook(contraction, with_kwargs=True)
             stack.callback(hook.remove)
-        # the embedding's own contraction must see the output that the graph starts from
-        stack.enter_context(_graph_starts_at_embedding(model))
-        hooks = _reorder(model, contractions, stack)
-        del hooks
         logprob = _row_logprobs(model, prompt, responses, sampled, side, model.device)
+        if silent := [c.name for c in contractions if not c.fired]:
+            raise ModelError(
+                f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
+                f"score.engine = 'sketch', or leave it out with score.parameters"
+            )
         logprob.sum().backward()
-    if silent := [c.name for c in contractions if not c.fired]:
-        raise ModelError(
-            f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
-            f"score.engine = 'sketch', or leave it out with score.parameters"
-        )
     return total
+
+
+def by_forward_mode(
+    model: Any, direction: Direction, prompt: Tokens, responses: list[Tokens], sampled: Sampled
+) -> Tensor:
+    """⟨∇ ln π(response), direction⟩ of each response, shape (U,), by forward-mode differentiation.
+
+    The second implementation, and the one for little memory: no activations are kept.
+    """
+    known = dict(model.named_parameters())
+    point = {name: known[name].detach() for name in direction}
+
+    def logprobs(parameters: Direction) -> Tensor:
+        def call(**inputs: Any) -> Any:
+            return functional_call(model, parameters, kwargs=inputs)
+
+        return _row_logprobs(call, prompt, responses, sampled, "right", model.device)
+
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no forward-mode rule
+        _, found = jvp(logprobs, (point,), (direction,))
+    return found

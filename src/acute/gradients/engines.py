@@ -187,6 +187,22 @@ def shared(
     return Scored(sketch_GD, logprob_U)
 
 
+def gradient_sum(
+    model: Any,
+    parameters: dict[str, nn.Parameter],
+    prompt: Tokens,
+    responses: list[Tokens],
+    weight_U: Floats,
+    sampled: Sampled,
+    rows_at_once: int = 64,
+) -> list[Tensor | None]:
+    """Σ_u weight_u ∇ ln π(response_u) over the selected parameters, one tensor each, in their order."""
+    packed = pack(responses)
+    task = Task(prompt, responses, weight_U[None])
+    _Backward(model, task, packed, sampled, rows_at_once).run(packed.entry_weights(weight_U))
+    return list(_gradients(parameters))
+
+
 def one_by_one(
     model: Any, parameters: dict[str, nn.Parameter], sketch: Sketch, task: Task, sampled: Sampled
 ) -> Scored:

@@ -13,6 +13,9 @@ from acute.errors import ConfigError
 NAMED = ("all", "final-state", "final-norm", "lm_head", "last-block", "lora")
 
 
+FINAL_STATE = "final_state"  # the name under which the shift is a part of the model while it is selected
+
+
 class StateShift(nn.Module):
     """Adds a vector to the last hidden state: zero, but with a gradient.
 
@@ -93,7 +96,8 @@ def selected(model: Any, which: str) -> Iterator[dict[str, nn.Parameter]]:
             shift = StateShift(head.weight.shape[1], head.weight)
             hook = head.register_forward_pre_hook(lambda _, args: (shift(args[0]), *args[1:]))
             model.requires_grad_(False)
-            yield {"final_state.shift": shift.shift}
+            model.add_module(FINAL_STATE, shift)
+            yield {f"{FINAL_STATE}.shift": shift.shift}
             return
         names = set(_chosen(model, which))
         chosen = {}
@@ -105,6 +109,7 @@ def selected(model: Any, which: str) -> Iterator[dict[str, nn.Parameter]]:
     finally:
         if hook is not None:
             hook.remove()
+            delattr(model, FINAL_STATE)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(before[name])
             parameter.grad = None

@@ -251,9 +251,7 @@ def analyse(
         "k_dagger": _json(crossing(curve.k, [a.estimate for a in inner], dagger)),
         "k_dagger_population": _json(crossing(curve.k, [a.estimate for a in population], dagger_population)),
         "agreement": {
-            "fraction_negative": _json(
-                _fraction_negative([a for a, r in zip(agreement, rows, strict=True) if r["agreement"]])
-            ),
+            "fraction_negative": _json(_fraction_negative(agreement)),
             "unweighted_mean": _json(inner[0].estimate),
             "weighted_mean": _json(inner[-1].estimate),
         },

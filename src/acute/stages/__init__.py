@@ -1,0 +1,36 @@
+"""The stages of a run: prompts → rollout → verify → score → analyse → report.
+
+The parts know only the table; here they are put together, a file a stage. Every stage goes on where it
+stopped.
+"""
+
+import logging
+import warnings
+
+from acute.run import Run
+from acute.stages.analyse import analyse, report
+from acute.stages.prompts import make_prompts
+from acute.stages.rollout import roll_out
+from acute.stages.score import score
+from acute.stages.verify import verify
+
+__all__ = ["analyse", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
+
+STEPS = {
+    "prompts": make_prompts,
+    "rollout": roll_out,
+    "verify": verify,
+    "score": score,
+    "analyse": analyse,
+}
+
+
+def run_until(run: Run, last: str) -> None:
+    """Do every stage up to `last` that is not done yet."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    for name, step in STEPS.items():
+        if not run.done(name):
+            step(run)
+        if name == last:
+            return

@@ -1,0 +1,28 @@
+"""The policy that the stages share."""
+
+from typing import Any
+
+from acute.config import ModelConfig
+from acute.errors import ModelError
+
+_loaded: dict[ModelConfig, Any] = {}
+
+
+def policy_of(config: ModelConfig) -> Any:
+    """The loaded `acute.models.load.Policy`; kept, as a run and its control often share one."""
+    if config not in _loaded:
+        try:
+            from transformers.utils import logging as transformers_logging
+
+            from acute.models.load import load_policy
+        except ImportError as error:
+            raise ModelError(f"wanted torch and transformers ({error}): pip install acute[models]") from None
+        transformers_logging.disable_progress_bar()
+        _loaded.clear()  # one model in memory at a time
+        _loaded[config] = load_policy(config.name, config.dtype, config.device, config.adapter)
+    return _loaded[config]
+
+
+def tokens_of(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of a rendered prompt, which holds every special token already."""
+    return tuple(tokenizer(text, add_special_tokens=False).input_ids)

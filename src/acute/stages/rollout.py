@@ -1,0 +1,57 @@
+"""Stage `rollout`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from acute.progress import tracked
+from acute.run import Run
+from acute.stages.policy import policy_of, tokens_of
+from acute.table import RESPONSES, RESPONSES_REQUIRED, read_table, schema_of, write_table
+
+
+def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dict[str, Any]]:
+    for j, sample in enumerate(samples):
+        ids = sample.token_ids
+        spoken = ids[:-1] if ids[-1] in policy.eos_ids else ids
+        text = policy.tokenizer.decode(spoken, clean_up_tokenization_spaces=False)
+        yield {
+            "response_id": f"{prompt_id}/{j:05d}",
+            "prompt_id": prompt_id,
+            "fold": j % folds,
+            "response": text,
+            "token_ids": list(ids),
+            "logprob": sample.logprob,
+            "finish": sample.finish,
+        }
+
+
+def roll_out(run: Run) -> None:
+    """Stage `rollout`: n responses a prompt into responses.parquet, saved batch by batch."""
+    from acute.rollout.hf import Sampling, sample
+
+    config, prompts = run.config, run.prompts()
+    policy = policy_of(config.model)
+    sampling = Sampling(**config.sampling.model_dump(exclude={"backend", "prompts_at_once"}))
+    ids, texts = prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist()
+    size = config.sampling.prompts_at_once
+    schema = schema_of(RESPONSES, RESPONSES_REQUIRED)
+    with run.stage("rollout") as facts, tracked("rollout", len(ids)) as tracker:
+        for start in range(0, len(ids), size):
+            some = ids[start : start + size]
+            part = run.part("rollout", start, "parquet")
+            if not part.exists():
+                tokens = [tokens_of(policy.tokenizer, text) for text in texts[start : start + size]]
+                drawn = sample(policy, tokens, some, sampling, config.seed, tracker.tokens)
+                rows = [
+                    row
+                    for name, samples in zip(some, drawn, strict=True)
+                    for row in _rows(policy, config.score.folds, name, samples)
+                ]
+                write_table(pa.Table.from_pylist(rows, schema), part)
+            tracker.advance(len(some))
+        parts = [read_table(p, RESPONSES, RESPONSES_REQUIRED) for p in run.parts("rollout")]
+        run.write_responses(pa.concat_tables(parts))
+        facts["responses"] = sum(map(len, parts))
+        facts["model"] = policy.fingerprint

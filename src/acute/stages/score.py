@@ -1,0 +1,176 @@
+"""Stage `score`: what the model is needed for."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from acute.errors import DisagreementError, InputError
+from acute.progress import tracked
+from acute.run import Run
+from acute.stages.policy import policy_of, tokens_of
+from acute.table import with_column, write_atomically
+
+if TYPE_CHECKING:
+    from acute.gradients.engines import Task
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One prompt's rewarded responses, merged: which distinct response each row is."""
+
+    prompt_id: str
+    rows: list[Row]
+    distinct: list[tuple[int, ...]]
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether rewards differ; if not, every leave-one-out advantage is 0 and nothing need be computed."""
+        return len({row["reward"] for row in self.rows}) == 2
+
+    def task(self, prompt: tuple[int, ...], folds: int) -> "Task":
+        """What the gradient engines take: multiplicities by fold and outcome (wrong, right)."""
+        from acute.gradients.engines import Task
+
+        at = {response: u for u, response in enumerate(self.distinct)}
+        counts = np.zeros((folds, 2, len(self.distinct)))
+        for row in self.rows:
+            counts[row["fold"], int(row["reward"]), at[row["token_ids"]]] += 1
+        return Task(prompt, self.distinct, counts.reshape(2 * folds, -1))
+
+    def by_row(self, value_U: Any) -> dict[str, float]:
+        """A value of each distinct response, by `response_id`."""
+        at = dict(zip(self.distinct, value_U, strict=True))
+        return {row["response_id"]: float(at[row["token_ids"]]) for row in self.rows}
+
+
+def groups_of(run: Run) -> list[Group]:
+    """The rewarded responses of each prompt, prompts in their order.
+
+    Raises InputError if a reward is neither 0 nor 1.
+    """
+    columns = ["response_id", "prompt_id", "fold", "token_ids", "logprob", "reward"]
+    rows_of = defaultdict(list)
+    for row in run.responses().select(columns).to_pylist():
+        if row["reward"] is None:
+            continue
+        if row["reward"] not in (0.0, 1.0):
+            raise InputError(f"wanted rewards 0 or 1, found {row['reward']} in row {row['response_id']!r}")
+        row["token_ids"] = tuple(row["token_ids"])
+        rows_of[row["prompt_id"]].append(row)
+    return [
+        Group(name, rows_of[name], sorted({row["token_ids"] for row in rows_of[name]}))
+        for name in run.prompts()["prompt_id"].to_pylist()
+    ]
+
+
+def disagreement(rows: list[Row], logprob: dict[str, float], dtype: str) -> float:
+    """Largest |sampler - scorer| in ln π. Raises DisagreementError beyond what rounding explains."""
+    worst = 0.0
+    for row in rows:
+        scored, tokens = logprob[row["response_id"]], len(row["token_ids"])
+        difference = abs(row["logprob"] - scored)
+        allowed = (0.1 + 0.02 * tokens) if dtype == "bfloat16" else (1e-3 + 1e-4 * tokens)
+        if not difference <= allowed:
+            raise DisagreementError(
+                f"response {row['response_id']}: the sampler gave ln π = {row['logprob']:.6f}, the scorer "
+                f"{scored:.6f}; wanted at most {allowed:.4f} apart. The scored distribution is not the "
+                f"sampled one: check that model, template and sampling settings are those of the rollout"
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def _same_model(run: Run, fingerprint: str) -> None:
+    sampled_from = run.record["stages"]["rollout"].get("model", fingerprint)
+    if sampled_from != fingerprint:
+        raise InputError(
+            f"{run.path}: the responses were sampled from weights {sampled_from}, {run.config.model.name!r} "
+            f"now holds {fingerprint}: score with the model that was sampled, or sample again"
+        )
+
+
+def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
+    columns = (run.prompts()[c].to_pylist() for c in ("prompt_id", "prompt"))
+    return {name: tokens_of(tokenizer, text) for name, text in zip(*columns, strict=True)}
+
+
+def score(run: Run) -> None:
+    """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt."""
+    from acute.gradients.engines import one_by_one, shared
+    from acute.gradients.forward import Sampled
+    from acute.gradients.parameters import selected
+    from acute.gradients.sketch import Sketch
+    from acute.gradients.store import part_bytes
+
+    config, policy = run.config, policy_of(run.config.model)
+    _same_model(run, policy.fingerprint)
+    groups, folds = groups_of(run), config.score.folds
+    prompts = _prompt_tokens(run, policy.tokenizer)
+    sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
+    engine = one_by_one if config.score.engine == "reference" else shared
+    with (
+        run.stage("score") as facts,
+        selected(policy.model, config.score.parameters) as parameters,
+    ):
+        sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed)
+        facts.update(parameters=sum(p.numel() for p in parameters.values()), tensors=len(parameters))
+        with tracked("score", len(groups)) as tracker:
+            for index, group in enumerate(groups):
+                part = run.part("score", index, "npz")
+                if not part.exists():
+                    sums = np.zeros((folds, 2, config.score.sketch_size), np.float32)
+                    logprob: dict[str, float] = {}
+                    if group.has_signal:
+                        task = group.task(prompts[group.prompt_id], folds)
+                        found = engine(policy.model, parameters, sketch, task, sampled)
+                        sums = found.sketch_GD.reshape(folds, 2, -1)
+                        logprob = group.by_row(found.logprob_U)
+                        disagreement(group.rows, logprob, config.model.dtype)
+                        tracker.tokens(len(task.prompt) + sum(map(len, group.distinct)))
+                    write_atomically(part, part_bytes(sums, logprob))
+                tracker.advance()
+        if config.score.engine == "dots":
+            from acute.stages.audit import audit
+
+            run.remember("checks", {"dots": audit(run, policy, parameters, sketch, groups, prompts, sampled)})
+        _gather(run, groups)
+
+
+def _gather(run: Run, groups: list[Group]) -> None:
+    """The parts into sketch.npy, and the scorer's log-probabilities into the table."""
+    from acute.gradients.store import read_part, write_sketches
+
+    parts = run.parts("score")
+    scored: dict[str, float] = {}
+    worst = 0.0
+    for part, group in zip(parts, groups, strict=True):
+        logprob = read_part(part)[1]
+        if logprob:
+            worst = max(worst, disagreement(group.rows, logprob, run.config.model.dtype))
+        scored.update(logprob)
+    run.remember("checks", {"sampler_scorer_logprob_difference": worst})
+    shape = (len(groups), run.config.score.folds, 2, run.config.score.sketch_size)
+    write_sketches(
+        run.path,
+        (read_part(part)[0] for part in parts),
+        shape,
+        {
+            "prompt_ids": [group.prompt_id for group in groups],
+            "seed": run.config.seed,
+            **run.config.score.model_dump(mode="json"),
+        },
+    )
+    add_column(run, "scorer_logprob", scored)
+
+
+def add_column(run: Run, name: str, value: dict[str, float]) -> None:
+    """Add a column to the responses by `response_id`; what a killed run left of it is replaced."""
+    responses = run.responses()
+    if name in responses.column_names:
+        responses = responses.drop_columns([name])
+    values = [value.get(key) for key in responses["response_id"].to_pylist()]
+    run.write_responses(with_column(responses, name, values))

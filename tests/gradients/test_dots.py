@@ -1,0 +1,92 @@
+"""Dots without per-response gradients, against one backward a response."""
+
+import pytest
+import torch
+
+from acute.errors import ModelError
+from acute.gradients.dots import by_forward_mode, by_hooks
+from acute.gradients.forward import Sampled, response_logprob
+from acute.gradients.parameters import selected
+from tests.gradients.test_engines import PROMPT, RESPONSES
+from tests.policies import ZOO, policy, truly_float64
+
+SAMPLED = Sampled(0.8)
+
+
+def reference(model, parameters, direction):
+    found = []
+    for response in RESPONSES:
+        logprob = response_logprob(model, PROMPT, response, SAMPLED)
+        gradients = torch.autograd.grad(logprob, list(parameters.values()), allow_unused=True)
+        found.append(
+            sum(
+                (g * direction[name]).sum()
+                for name, g in zip(parameters, gradients, strict=True)
+                if g is not None
+            )
+        )
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("engine", ["hooks", "hooks-left", "forward"])
+@pytest.mark.parametrize("name", ZOO)
+def test_agrees_with_one_backward_a_response(name, engine):
+    model, which = policy(name)
+    with truly_float64(), selected(model, which) as parameters:
+        direction = {n: torch.randn_like(p).detach() for n, p in parameters.items()}
+        wanted = reference(model, parameters, direction)
+        if engine == "forward":
+            found = by_forward_mode(model, direction, PROMPT, RESPONSES, SAMPLED)
+        else:
+            side = "left" if engine == "hooks-left" else "right"
+            found = by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED, side)
+    assert wanted.abs().max() > 1e-3
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10 * float(wanted.abs().max()))
+
+
+class Folded(torch.nn.Module):
+    """Flattens rows and tokens, as mixtures of experts do: no axis of rows is left."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.scale = inner, torch.nn.Parameter(torch.ones(16, dtype=torch.float64))
+
+    def forward(self, hidden):
+        return self.inner(hidden)
+
+
+class Rows(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(16, dtype=torch.float64))
+
+    def forward(self, flat):
+        return flat * self.scale
+
+
+class Flattened(Folded):
+    def __init__(self, inner):
+        super().__init__(inner)
+        del self.scale
+        self.rows = Rows()
+
+    def forward(self, hidden):
+        return self.rows(self.inner(hidden).flatten(0, 1)).view_as(hidden)
+
+
+def test_a_module_without_an_axis_of_rows_fails_with_its_name():
+    model, _ = policy("llama-tied")
+    model.model.layers[1].mlp = Flattened(model.model.layers[1].mlp)
+    direction = {n: torch.randn_like(p) for n, p in model.named_parameters()}
+    with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.rows"):
+        by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_parameters_used_outside_their_module_fail_with_its_name():
+    model, _ = policy("llama-tied")
+    mlp = model.model.layers[1].mlp
+    mlp.forward = lambda x: mlp.down_proj(torch.nn.functional.linear(x, mlp.up_proj.weight))
+    direction = {"model.layers.1.mlp.up_proj.weight": torch.randn(24, 16, dtype=torch.float64)}
+    with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj"):
+        by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED)

@@ -128,6 +128,11 @@ def test_too_few_responses_give_nan():
     assert np.isnan(O.pass_at_k(5).estimate_weight(np.array([3, 4]), 1)).tolist() == [True, False]
 
 
+def test_the_first_power_is_pass_at_1():
+    assert O.power(1).estimate_value(4, 3) == pytest.approx(3 / 4)
+    assert O.power(1.0).polynomial == {(1, 0): 1.0}
+
+
 @pytest.mark.parametrize("name", OTHER)
 def test_no_polynomial_no_estimate(name):
     for ask in ("estimate_value", "estimate_weight"):

@@ -72,6 +72,18 @@ def test_closest_k_of_pass_at_k_is_k(k):
     assert (found.closest_k, found.closest_k_cosine) == (pytest.approx(k, abs=1e-3), pytest.approx(1))
 
 
+def test_a_small_weight_has_a_closest_k_too():
+    tiny = profiler.profile(lambda r, k: 1e-6 * ESTIMATORS["pkpo"].advantage(r, k), parse("pass@3"), 6, 3)
+    assert tiny.closest_k == pytest.approx(3, abs=1e-3) and tiny.multiple == pytest.approx(1e-6)
+    assert (tiny.signal > 0).all()
+
+
+def test_lengths_by_default():
+    """Four times as long at p = 0 as at p = 1, wrong ones half as long again."""
+    found = profiled("nsr", p=np.array([0.5]))
+    assert found.length_effect == pytest.approx(4**-0.5 / 1.5)
+
+
 def test_closest_k_of_others():
     assert profiled("mean-centred", k=4).closest_k == pytest.approx(1, abs=1e-3)
     assert profiled("tang", n=8, k=4).closest_k == pytest.approx(8, abs=1e-3)

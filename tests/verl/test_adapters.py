@@ -61,9 +61,10 @@ def test_verl_grpo_is_biased_for_pass_at_1_and_for_its_own_surrogate():
         assert profile(verl_estimator("grpo"), parse(objective), 5, 1).verdict == "biased"
 
 
-def test_verl_estimators_that_mix_prompts_are_refused():
+@pytest.mark.parametrize("name", ["gpg", "gdpo", "reinforce_plus_plus_baseline"])
+def test_verl_estimators_that_mix_prompts_are_refused(name):
     with pytest.raises(InputError, match="other groups"):
-        assert_unbiased_for(at_k(verl_estimator("gpg")), "pass@1", 4)
+        assert_unbiased_for(at_k(verl_estimator(name)), "pass@1", 4)
 
 
 def test_verl_estimators_that_need_more_than_rewards_are_refused():

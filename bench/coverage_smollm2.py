@@ -32,6 +32,10 @@ def compressed(world):
     return World(world.pi_NY, scores, world.r_NY)
 
 
+def covers(estimate, truth):
+    return estimate is not None and estimate.lo - 1e-9 <= truth <= estimate.hi + 1e-9
+
+
 def main(mix):
     world = compressed(
         real_world(load_policy("bundled:smollm2"), quickstart_rows(mix), with_kernel=False).world

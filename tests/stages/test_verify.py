@@ -29,6 +29,8 @@ def test_an_unknown_one_is_named_with_its_prompt():
 
 
 def test_an_answer_that_could_never_be_found_is_refused():
-    with pytest.raises(InputError, match="prompt 'p0': .* found 'New York': no response could ever be right"):
+    with pytest.raises(
+        InputError, match=r"prompt 'p0': .* found 'New York': no response could ever be right"
+    ):
         verifiers(prompts(("New York", None)), "short")
     assert verifiers(prompts(("New York", None)), "exact")

@@ -108,7 +108,7 @@ class _Sampler:
         if tokens[-1] in self.policy.eos_ids:
             return "eos"
         if self.sampling.stop:
-            text = self.policy.tokenizer.decode(tokens)
+            text = self.policy.tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
             if any(stop in text for stop in self.sampling.stop):
                 return "stop"
         return "length" if len(tokens) == self.sampling.max_tokens else None

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from acute.errors import ModelError
 from acute.gradients.forward import Sampled, response_logprob
 from acute.models.load import Policy
 from acute.rollout.hf import Sampling, _draw, sample, uniforms
@@ -67,7 +68,7 @@ def test_every_row_is_drawn_by_its_own_random_numbers(name, settings):
 
 @pytest.mark.parametrize("probability", [(0, 0.5, 0, 0.5, 0), (0.5, 0, 0.5)])
 def test_a_token_without_probability_is_never_drawn(probability):
-    uniform = np.array([0, 0.5 - 2**-54, 0.5, 0.5 + 2**-53, 1 - 2**-53])
+    uniform = np.array([0, 0.5 - 2**-54, 0.5, 0.5 + 2**-53, 1 - 2**-53])  # of [0, 1)
     with np.errstate(divide="ignore"):
         drawn = _draw(np.log(np.array(probability)), uniform)
     assert set(drawn) == set(np.flatnonzero(probability))
@@ -152,11 +153,11 @@ def test_a_stop_text_is_looked_for_in_the_text_that_is_stored():
     class Tidy(LetterTokenizer):
         def decode(self, ids, clean_up_tokenization_spaces=True, **_):
             text = super().decode(ids)
-            return text.replace("AB", "B") if clean_up_tokenization_spaces else text
+            return text.replace("AB", "C") if clean_up_tokenization_spaces else text
 
     tidy = Policy(policy.model, Tidy(), (), policy.device)
     (samples,) = sample(tidy, PROMPTS[:1], ["a"], Sampling(50, 1.0, 1.0, max_tokens=4, stop=("AB",)), 0)
-    assert {s.finish for s in samples if (0, 1) == s.token_ids[-2:]} == {"stop"}
+    assert {s.finish for s in samples if s.token_ids[-2:] == (0, 1)} == {"stop"}
 
 
 def test_an_end_token_at_the_last_place_is_an_end():
@@ -172,6 +173,14 @@ def test_a_pad_token_that_is_the_end_token_changes_nothing():
     assert_same_samples(
         sample(same, with_end_in_prompt, NAMES, PLAIN, 0), sample(apart, with_end_in_prompt, NAMES, PLAIN, 0)
     )
+
+
+def test_a_model_without_probabilities_is_refused():
+    policy = sampling_policy()
+    with torch.no_grad():
+        policy.model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
+    with pytest.raises(ModelError, match="no probabilities"):
+        sample(policy, PROMPTS, NAMES, PLAIN, 0)
 
 
 def test_every_prompt_is_run_once_and_every_beginning_once():

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acute.errors import ModelError
 from acute.models.distribution import next_token_logprobs
 from acute.models.load import Policy
 
@@ -64,12 +65,11 @@ def uniforms(seed: int, prompt_id: str, n: int, steps: int) -> NDArray[np.float6
     return np.random.default_rng([seed, zlib.crc32(prompt_id.encode())]).random((n, steps))
 
 
-def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDArray[np.int64]:
+def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDArray[np.intp]:
     """One token a uniform number, by inverting the cumulative distribution; shape (R,)."""
     cumulative = np.exp(logprob_V).cumsum()
-    found = np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right")
-    # rounding may leave u · total at the total itself; the last token with any probability is meant
-    return np.asarray(np.minimum(found, np.flatnonzero(np.isfinite(logprob_V))[-1]))
+    # u < 1, so u · total < total even after rounding, and tokens of probability 0 are stepped over
+    return np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right")
 
 
 class _Sampler:
@@ -119,6 +119,11 @@ class _Sampler:
         """Draw a token for every row; returns the states that go on and the batch index each comes from."""
         going, parents = [], []
         for parent, (state, logprob_V) in enumerate(zip(batch.states, batch.logprobs, strict=True)):
+            if np.isnan(logprob_V).any():
+                raise ModelError(
+                    f"the model gives no probabilities (NaN) after the tokens {state.tokens[:20]} in answer to "
+                    f"prompt {state.prompt} of the batch: wanted finite logits; try dtype = float32"
+                )
             drawn = _draw(logprob_V, uniform[state.prompt][state.rows, len(state.tokens)])
             self.on_tokens(len(drawn))
             for token in np.unique(drawn):

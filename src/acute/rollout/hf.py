@@ -68,8 +68,13 @@ def uniforms(seed: int, prompt_id: str, n: int, steps: int) -> NDArray[np.float6
 def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDArray[np.intp]:
     """One token a uniform number, by inverting the cumulative distribution; shape (R,)."""
     cumulative = np.exp(logprob_V).cumsum()
+    if np.isnan(cumulative[-1]):
+        raise ModelError(
+            "the model gives no probabilities for the next token (NaN): wanted finite logits; "
+            "are its weights whole? Half precision may overflow: try model.dtype = float32"
+        )
     # u < 1, so u · total < total even after rounding, and tokens of probability 0 are stepped over
-    return np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right")
+    return np.asarray(np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right"))
 
 
 class _Sampler:
@@ -119,11 +124,6 @@ class _Sampler:
         """Draw a token for every row; returns the states that go on and the batch index each comes from."""
         going, parents = [], []
         for parent, (state, logprob_V) in enumerate(zip(batch.states, batch.logprobs, strict=True)):
-            if np.isnan(logprob_V).any():
-                raise ModelError(
-                    f"the model gives no probabilities (NaN) after the tokens {state.tokens[:20]} in answer to "
-                    f"prompt {state.prompt} of the batch: wanted finite logits; try dtype = float32"
-                )
             drawn = _draw(logprob_V, uniform[state.prompt][state.rows, len(state.tokens)])
             self.on_tokens(len(drawn))
             for token in np.unique(drawn):

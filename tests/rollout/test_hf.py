@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+import transformers
 from scipy.stats import chisquare
 
 from acute.errors import ModelError
@@ -17,6 +18,7 @@ from tests.sampling import LetterTokenizer, counted_calls, narrowed, sampling_po
 
 PROMPTS = [(5, 9, 3, 9, 40), (7,), (11, 30, 8)]
 NAMES = ["a", "b", "c"]
+POLICIES = ["llama-tied", "qwen-tied-biases", "gpt2-dropout-present", "llama-lora", "mistral-sliding-window"]
 PLAIN = Sampling(n=40, temperature=1.0, top_p=1.0, max_tokens=4)
 
 
@@ -35,7 +37,7 @@ def assert_same_samples(found, wanted):
 
 @pytest.mark.parametrize("settings", [(1.0, 1.0), (0.7, 0.9), (1.6, 0.5)], ids=str)
 @pytest.mark.parametrize("rows_at_once", [3, 256])
-@pytest.mark.parametrize("name", ["llama-tied", "qwen-tied-biases", "gpt2-dropout-present", "llama-lora"])
+@pytest.mark.parametrize("name", POLICIES)
 def test_logprob_is_the_scorers(name, rows_at_once, settings):
     policy = sampling_policy(name)
     sampling = Sampling(12, *settings, max_tokens=4, rows_at_once=rows_at_once)
@@ -181,6 +183,13 @@ def test_a_model_without_probabilities_is_refused():
         policy.model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
     with pytest.raises(ModelError, match="no probabilities"):
         sample(policy, PROMPTS, NAMES, PLAIN, 0)
+
+
+def test_a_model_without_attention_states_is_named():
+    config = transformers.MambaConfig(vocab_size=61, hidden_size=16, num_hidden_layers=1, state_size=4)
+    model = transformers.MambaForCausalLM(config).eval()
+    with pytest.raises(ModelError, match="MambaForCausalLM gives no past_key_values"):
+        sample(Policy(model, LetterTokenizer(), (2,), torch.device("cpu")), PROMPTS, NAMES, PLAIN, 0)
 
 
 def test_every_prompt_is_run_once_and_every_beginning_once():

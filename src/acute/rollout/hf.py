@@ -104,10 +104,15 @@ class _Sampler:
             use_cache=True,
             logits_to_keep=1,
         )
+        if (cache := out.get("past_key_values")) is None:
+            raise ModelError(
+                f"{type(self.policy.model).__name__} gives no past_key_values: wanted a model that keeps "
+                f"attention states, as sampling goes on from them"
+            )
         rows = np.arange(self.sampling.n)
         states = [_State(i, rows, (), 0.0) for i in range(len(prompts))]
         self.finished = [[None] * self.sampling.n for _ in prompts]
-        return _Batch(states, self._logprobs(out.logits), out.past_key_values, mask)
+        return _Batch(states, self._logprobs(out.logits), cache, mask)
 
     def _ending(self, tokens: tuple[int, ...]) -> str | None:
         if tokens[-1] in self.policy.eos_ids:

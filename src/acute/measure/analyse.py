@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
+from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
 from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
 from acute.measure.intervals import crossing, from_error, wilson
@@ -250,6 +251,7 @@ def analyse(
         },
         "k_dagger": _json(crossing(curve.k, [a.estimate for a in inner], dagger)),
         "k_dagger_population": _json(crossing(curve.k, [a.estimate for a in population], dagger_population)),
+        **_theory(rows, max(ks)),
         "agreement": {
             "fraction_negative": _json(_fraction_negative(agreement)),
             "unweighted_mean": _json(inner[0].estimate),
@@ -259,6 +261,20 @@ def analyse(
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
         "verdict": _verdict(curve.k, inner),
+    }
+
+
+def _theory(rows: list[Json], k: int) -> Json:
+    """k* and the certificate of conflict at k, from the measured p and a taken at their values.
+
+    The smoothness constants are not measured, so neither is the range of steps, nor the paper's own k*.
+    """
+    known = [row for row in rows if row["agreement"] is not None]
+    p, a = (np.array([row[name]["value"] for row in known]) for name in ("p", "agreement"))
+    threshold, proof = k_star_scan(p, a), certificate(p, a, k)
+    return {
+        "k_star": None if threshold is None else threshold._asdict(),
+        "certificate": None if proof is None else {**proof._asdict(), "k": k, "step_range": None},
     }
 
 

@@ -22,7 +22,7 @@ def profile(
     names: list[str] | None = typer.Argument(
         None,
         metavar="[ESTIMATOR]...",
-        help="A built-in name, module:function, verl:NAME or trl:group|batch|none; without any: all built in.",
+        help="Built-in names, module:function, verl:NAME, trl:group|batch|none; without: all built in.",
     ),
     n: int = typer.Option(16, "-n", min=1, help="Responses in a group."),
     k: int = typer.Option(8, "-k", min=1, help="The k of pass@k."),
@@ -156,8 +156,8 @@ def _table(found: list["Profile"]) -> None:
     )
     if wide:
         console.print(
-            "by length: the same after dividing each response by its length, hard and wrong ones being longer. "
-            "At p = 0.1: signal = share of groups with any advantage, noise = E[A²].\n"
+            "by length: the same after dividing each response by its length, hard and wrong ones being "
+            "longer. At p = 0.1: signal = share of groups with any advantage, noise = E[A²].\n"
             "0 at k: W vanishes for all p at these k.",
             highlight=False,
         )

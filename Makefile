@@ -44,7 +44,7 @@ bench: $(VENV)/.dev
 	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
 
 docs: $(VENV)/.dev
-	$(BIN)/python docs/make_cli_page.py
+	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md
 
 clean:
 	rm -rf $(VENV) $(VERL) .pytest_cache .mypy_cache .ruff_cache

@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="Try first: [bold]acute run[/bold] (a real 135M model, about three minutes on two cores).",
+    epilog="Try first: acute run (a real 135M model, about three minutes on two cores).",
 )
 
 

@@ -1,6 +1,6 @@
 """95 % intervals: Student's t with the degrees of freedom that the error itself was estimated from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,34 @@ def prompt_variance(psi_N: Floats) -> tuple[float, float]:
     """Variance of a mean over prompts with influences psi, and its degrees of freedom N - 1."""
     N = len(psi_N)
     return (float(psi_N.var(ddof=1) / N) if N > 1 else np.nan), N - 1
+
+
+def ratio(
+    top: float,
+    bottom: float,
+    variance_along: Callable[[float], tuple[float, float]],
+    bounds: tuple[float, float],
+) -> Estimate:
+    """top / bottom, with Fieller's interval: all r for which top - r · bottom may be 0.
+
+    `variance_along(r)` gives the variance of top - r · bottom, a quadratic in r, and its degrees of
+    freedom. `bottom` must be positive. Where it is not clearly so the interval is all of `bounds`.
+
+    Reference: Fieller 1954.
+    """
+    value = min(max(top / bottom, bounds[0]), bounds[1])
+    at_value, df = variance_along(value)
+    (at_0, df_0), (at_1, df_1), (at_minus_1, _) = (variance_along(r) for r in (0.0, 1.0, -1.0))
+    df = min(df, df_0, df_1)  # they differ with r, and the interval's ends are other r than the value
+    square = (at_1 + at_minus_1) / 2 - at_0
+    cross = (at_minus_1 - at_1) / 4
+    t = float(stats.t.ppf((1 + LEVEL) / 2, df))
+    a, b, c = bottom**2 - t**2 * square, top * bottom - t**2 * cross, top**2 - t**2 * at_0
+    lo, hi = bounds
+    if a > 0:
+        root = np.sqrt(max(b**2 - a * c, 0.0))
+        lo, hi = max(lo, (b - root) / a), min(hi, (b + root) / a)
+    return Estimate(value, float(np.sqrt(at_value) / bottom), min(float(lo), value), max(float(hi), value))
 
 
 def wilson(c: int, n: int) -> Estimate:

@@ -20,7 +20,7 @@ MODULES = [
             f"core.{x}"
             for x in ("agreement", "theory", "steps", "toy", "objectives", "reward_law", "prompt_weight")
         ),
-        *(f"core.{x}" for x in ("estimators", "advantages.pass_at_k", "profiler")),
+        *(f"core.{x}" for x in ("estimators", "advantages.pass_at_k", "advantages.votes", "profiler")),
         "testing",
     )
 ]

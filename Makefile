@@ -36,8 +36,8 @@ test: $(VENV)/.dev $(VERL)/.done
 	$(VERL)/bin/python -m pytest tests/verl
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench examples
-	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples docs
+	$(BIN)/ruff format --check src tests bench examples docs
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev

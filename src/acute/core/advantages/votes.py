@@ -38,7 +38,6 @@ def majority_vote(rewards: Floats, answers: NDArray[Any]) -> Floats:
 
 
 def _winner(votes: Floats, rewards: Floats) -> Floats:
-    """Mean reward of the answers with most votes; each answer counts once, however many gave it."""
+    """Mean reward of the answers with most votes, which equally many responses gave each."""
     wins = votes == votes.max(-1, keepdims=True)
-    once = np.where(wins, 1 / np.maximum(votes, 1), 0.0)
-    return np.asarray((once * rewards).sum(-1) / once.sum(-1))
+    return np.asarray((wins * rewards).sum(-1) / wins.sum(-1))

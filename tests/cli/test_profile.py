@@ -1,6 +1,7 @@
 """`acute profile`: numbers, refusals, exit codes, time."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -68,6 +69,21 @@ def test_table_says_what_is_biased():
     done = run("maxrl-repository-pkpo", "pkpo-loo-1", "mean-centred-pkpo", "-n", "16", "-k", "4")
     assert done.exit_code == 0
     assert "biased" in done.stdout and "unbiased" in done.stdout and "× 0.75" in done.stdout
+
+
+def test_a_narrow_terminal_keeps_names_verdicts_and_weights(monkeypatch, capsys):
+    from rich.console import Console
+
+    from acute.cli.profile import _table
+    from acute.core.profiler import profile
+
+    monkeypatch.setattr(Console, "is_terminal", property(lambda _: True))
+    monkeypatch.setenv("COLUMNS", "80")
+    e = ESTIMATORS["pass-at-k-training-bootstrap-no-std"]
+    _table([profile(e.advantage, e.declared(16, 8), 16, 8, name=e.name)])
+    shown = capsys.readouterr().out
+    assert "0.469" in shown and "p=0.5" in shown and "0.0293" in shown and "noise" not in shown
+    assert max(len(line) for line in re.sub("\x1b.*?m", "", shown).splitlines()) <= 80
 
 
 def test_another_objective():

@@ -205,6 +205,11 @@ def test_weights_peak_where_they_say():
         (lambda: O.risk_sensitive(0), r"limit at 0 is pass@1\), found 0"),
         (lambda: O.power(0), r"limit at 0 is log\), found 0"),
         (lambda: O.parse("pass@k"), "wanted an objective .* found 'pass@k'"),
+        (lambda: O.parse("best@3"), "wanted an objective .* found 'best@3'"),
+        (lambda: O.parse("arcsine@3"), "found 'arcsine@3'"),
+        (lambda: O.mixture(0.5, 0), "k of a mixture must be .* found 0"),
+        (lambda: O.majority(0), "k of a majority must be a whole number .* found 0"),
+        (lambda: O.at_least(1, 0), "k of m-of-k must be a whole number .* found 0"),
         (lambda: O.parse("arcsine").estimate_value(4, 2), "objective 'arcsine' exists at any n"),
     ],
 )

@@ -173,6 +173,16 @@ def test_k_star_moves_continuously_to_its_limits():
     assert doubled == pytest.approx(np.log(2) / np.log(0.9 / 0.5))
 
 
+@pytest.mark.parametrize(("p", "a"), [(0.05, -5.0), (0.6, -0.1), (0.95, -5.0), (0.5, 9.0)])
+def test_a_prompt_without_mass_moves_no_threshold(p, a):
+    """Wherever it lies: below, between or above the prompts that count, and more negative than they are."""
+    counted, scores, mass = [0.1, 0.9], [-0.2, 0.6], [1.0, 1.0]
+    want = T.k_star_scan(counted, scores, mass)
+    assert T.k_star_scan([p, *counted], [a, *scores], [0.0, *mass]) == pytest.approx(want, nan_ok=True)
+    assert T.transitions([p, *counted], [a, *scores], 50, [0.0, *mass]) == T.transitions(counted, scores, 50)
+    assert T.sign_for_large_k([p, *counted], [a, *scores], [0.0, *mass]) == -1
+
+
 def test_weights_at_the_ends():
     """p = 1 has weight 1 at k = 1 and none after; p = 0 has weight k."""
     assert T.inner_products([1.0], [3.0], [1, 2, 9]).tolist() == [3, 0, 0]

@@ -129,6 +129,12 @@ class Run:
             ) from None
         except ValueError as error:
             raise InputError(f"{path / 'run.json'}: wanted JSON, found a fault: {error}") from None
+        wanted = dict.fromkeys(("config", "stages", "checks", "left_out"), dict)
+        if not isinstance(record, dict) or any(not isinstance(record.get(k), t) for k, t in wanted.items()):
+            raise InputError(
+                f"{path / 'run.json'}: wanted the record of a run with {', '.join(wanted)}, found "
+                f"{sorted(record) if isinstance(record, dict) else type(record).__name__}"
+            )
         return cls(path, record)
 
     def _accept(self, config: Config) -> None:
@@ -147,7 +153,7 @@ class Run:
             return
         for stage in ("analyse", "report"):
             self.record["stages"].pop(stage, None)
-        self.record["config"], self.config = new, config
+        self.record["config"], self.record["seed"], self.config = new, config.seed, config
         self._save()
 
     def _save(self) -> None:

@@ -43,6 +43,30 @@ def test_all_is_all(name):
     assert chosen(model, "all") == {n for n, _ in model.named_parameters()}
 
 
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        # Bloom has a norm before its blocks too; OPT registers its last norm before its blocks
+        (transformers.BloomConfig(vocab_size=11, hidden_size=8, n_layer=2, n_head=2), "transformer.ln_f"),
+        (
+            transformers.OPTConfig(
+                vocab_size=11,
+                hidden_size=8,
+                word_embed_proj_dim=8,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                ffn_dim=8,
+            ),
+            "model.decoder.final_layer_norm",
+        ),
+    ],
+    ids=["bloom", "opt"],
+)
+def test_the_final_norm_is_the_one_after_the_blocks(config, wanted):
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    assert chosen(model, "final-norm") == {f"{wanted}.weight", f"{wanted}.bias"}
+
+
 def test_the_last_block_is_the_last():
     names = chosen(policy("llama-tied")[0], "last-block")
     assert len(names) == 9

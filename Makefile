@@ -2,6 +2,7 @@
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
 PYTHON ?= python3
 VENV   := .venv
+VERL   := .venv-verl
 BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -20,22 +21,30 @@ $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
 	touch $@
 
+# verl holds transformers back, hence an environment of its own; nothing but tests/verl runs in it.
+$(VERL)/.done: pyproject.toml constraints-verl.txt
+	test -x $(VERL)/bin/python || $(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/pip install -q torch==2.13.0
+	$(VERL)/bin/pip install -q -c constraints-verl.txt -e ".[verl]" trl pytest pytest-timeout
+	touch $@
+
 run: $(VENV)/.run
 	$(BIN)/acute run
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VERL)/.done
 	$(BIN)/python -m pytest
+	$(VERL)/bin/python -m pytest tests/verl
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench examples
-	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples docs
+	$(BIN)/ruff format --check src tests bench examples docs
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
 	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
 
 docs: $(VENV)/.dev
-	$(BIN)/python docs/make_cli_page.py
+	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) .pytest_cache .mypy_cache .ruff_cache

@@ -1,8 +1,10 @@
 """The rules of the house, read from the source itself."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ MAY_IMPORT = {
     "config": set(),
     "table": set(),
     "run": {"table", "config"},
+    "toy_runs": {"core"},
     "models": set(),
     "tasks": {"table"},
     "rollout": {"table", "models"},
@@ -34,6 +37,8 @@ PUTS_PARTS_TOGETHER = {
     "__main__",
     "__init__",
     "testing",
+    "pytest_plugin",
+    "profile_run",
 }
 
 
@@ -63,7 +68,7 @@ def test_imports_go_one_way(path):
     assert used <= allowed, f"{part} may import {sorted(allowed)}, found {sorted(used - allowed)}"
 
 
-@pytest.mark.parametrize("path", sorted((SRC / "core").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((SRC / "core").rglob("*.py")), ids=lambda p: p.name)
 def test_core_needs_numpy_alone(path):
     outside = {m.split(".")[0] for m in imports(path)} - set(sys.stdlib_module_names)
     assert outside <= {"numpy", "acute"}
@@ -119,3 +124,59 @@ def test_exported_names_exist():
 
     for name in acute.__all__:
         assert getattr(acute, name) is not None
+
+
+ROOT = SRC.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(path, language):
+    """Fenced blocks of a language in a page."""
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.S)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+def test_examples_in_the_pages_run(path, tmp_path):
+    for code in blocks(path, "python"):
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_readme_example_is_short():
+    assert len(blocks(ROOT / "README.md", "python")[0].splitlines()) <= 24
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_configurations_in_the_pages_are_accepted(path):
+    from acute.config import parse
+
+    for text in blocks(path, "toml"):
+        parse(tomllib.loads(text), str(path))
+
+
+CONFIGURATIONS = [*(ROOT / "src").rglob("*.toml"), *(ROOT / "examples").rglob("*.toml")]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda p: p.name)
+def test_every_example_configuration_loads(path):
+    from acute.config import load
+    from acute.tasks.files import read_prompts
+
+    config = load(path)
+    assert read_prompts(Path(config.prompts.source))
+    assert config.control is None or load(Path(config.control))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(path):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_cli_page_is_current(tmp_path):
+    page = tmp_path / "cli.md"
+    command = [sys.executable, "-m", "typer", "acute.cli.main", "utils", "docs", "--name", "acute"]
+    subprocess.run([*command, "--output", str(page)], check=True, capture_output=True)
+    assert page.read_text() == (ROOT / "docs" / "cli.md").read_text(), "run `make docs`"

@@ -251,6 +251,21 @@ def test_a_changed_model_is_refused(tiny_model, tmp_path):
     assert "score with the model that was sampled" in fails(2, "score", tmp_path / "out")
 
 
+def test_sampler_and_scorer_must_agree(finished, tmp_path):
+    _, out = finished
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    responses = pq.read_table(copy / "responses.parquet")
+    shifted = [value + 0.01 for value in responses["logprob"].to_pylist()]
+    place = responses.column_names.index("logprob")
+    pq.write_table(responses.set_column(place, "logprob", [shifted]), copy / "responses.parquet")
+    record = json.loads((copy / "run.json").read_text())
+    del record["stages"]["score"]
+    (copy / "run.json").write_text(json.dumps(record))
+    line = fails(4, "score", copy)
+    assert "the sampler gave ln π" in line and "wanted at most 0.0011 apart" in line
+
+
 def test_two_processes_on_one_folder(finished):
     _, out = finished
     with Run.open(out).lock():

@@ -10,6 +10,11 @@ __version__ = "0.1.0"
 
 _EXPORTS = {  # name: module that holds it
     "AcuteError": "acute.errors",
+    "Config": "acute.config",
+    "Run": "acute.run",
+    "load": "acute.config",
+    "parse": "acute.config",
+    "run_until": "acute.stages",
 }
 __all__ = ["__version__", *_EXPORTS]
 

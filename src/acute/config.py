@@ -76,7 +76,7 @@ class ScoreConfig(_Section):
     metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
     folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
-    rows_at_once: int = Field(64, ge=1, description="responses in one forward pass")
+    tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
 
 
 class AnalyseConfig(_Section):

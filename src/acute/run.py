@@ -43,7 +43,7 @@ RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
 WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
 
 
-def _versions() -> dict[str, str | None]:
+def installed_versions() -> dict[str, str | None]:
     """Versions of everything that can change a result; None where it is not installed."""
     import platform
 
@@ -111,7 +111,7 @@ class Run:
             "acute": __version__,
             "config": config.model_dump(mode="json"),
             "seed": config.seed,
-            "versions": _versions(),
+            "versions": installed_versions(),
             "git": _commit(),
             "stages": {},
             "checks": {},

@@ -52,10 +52,38 @@ def test_the_sketch_error_is_counted():
     assert wide.se**2 == pytest.approx(narrow.se**2 + (1 - narrow.value**2) ** 2 / 16)
 
 
-def test_cosine_with_itself_is_one_and_unknown_is_none():
-    w = world()
-    curve = Curve(Measured(*w.roll(64, 2, np.random.default_rng(0)), np.inf), 2)
-    assert curve.cosine(1).estimate.value == 1
-    noise = Measured(*w.roll(4, 2, np.random.default_rng(0)), np.inf)
-    noise.sums_NMOD[:] = np.random.default_rng(1).normal(size=noise.sums_NMOD.shape)
-    assert Curve(noise, 2).cosine(2).estimate is None
+def test_cosine_with_itself_is_one():
+    curve = Curve(Measured(*world().roll(64, 2, np.random.default_rng(0)), np.inf), 2)
+    assert curve.cosine(1).estimate.as_json() == {"value": 1, "se": 0, "lo": 1, "hi": 1}
+
+
+def test_pure_noise_has_no_cosine_or_one_that_may_be_anything():
+    rng, seen = np.random.default_rng(1), set()
+    for _ in range(40):
+        noise = Measured(*world().roll(8, 2, rng), np.inf)
+        noise.sums_NMOD[:] = rng.normal(size=noise.sums_NMOD.shape)
+        found = Curve(noise, 2).cosine(2).estimate
+        seen.add(None if found is None else found.hi - found.lo > 1)
+    assert None in seen
+    assert seen <= {None, True}
+
+
+def test_the_band_holds_all_k_at_once_and_pointwise_intervals_do_not():
+    w = world(N=18, sharing=0.8)
+    rng = np.random.default_rng(5)
+    truth = [w.inner(k) for k in range(1, 17)]
+    whole, pointwise = [], []
+    for seed in range(200):
+        curve = Curve(Measured(*w.roll(128, 4, rng), np.inf), 16)
+        band = curve.band(seed)
+        single = [curve.inner(k).estimate for k in curve.k]
+        whole.append(all(lo <= t <= hi for (lo, hi), t in zip(band, truth, strict=True)))
+        pointwise.append(all(e.lo <= t <= e.hi for e, t in zip(single, truth, strict=True)))
+        assert all(lo <= e.lo for (lo, _), e in zip(band, single, strict=True))
+    assert np.mean(pointwise) < 0.93 < np.mean(whole) + 0.02
+    assert np.mean(whole) > np.mean(pointwise)
+
+
+def test_the_band_is_seeded():
+    curve = Curve(Measured(*world().roll(64, 4, np.random.default_rng(0)), np.inf), 8)
+    assert curve.band(0) == curve.band(0) != curve.band(1)

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from acute import __version__
-from acute.cli import stages
+from acute.cli import doctor, profile, selfcheck, stages, toy
 from acute.errors import AcuteError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="Try first: [bold]acute run[/bold] (a real 135M model, about three minutes on two cores).",
+    epilog="Try first: acute run (a real 135M model, about three minutes on two cores).",
 )
 
 
@@ -36,8 +36,19 @@ def _options(
     del version, debug  # both are dealt with before any command runs
 
 
-for _command in (stages.run, stages.rollout, stages.verify, stages.score, stages.analyse, stages.report):
+for _command in (
+    stages.run,
+    stages.rollout,
+    stages.verify,
+    stages.score,
+    stages.analyse,
+    stages.report,
+    profile.profile,
+    selfcheck.selfcheck,
+    doctor.doctor,
+):
     app.command(_command.__name__)(_command)
+app.add_typer(toy.app, name="toy")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
+from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
 from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
 from acute.measure.intervals import crossing, from_error, wilson
@@ -117,11 +118,10 @@ def _finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _verdict(ks: Sequence[int], inner: Sequence[Answer]) -> Json:
-    """conflict: some interval lies below 0 · no conflict: all lie above · cannot tell: neither."""
-    known = [(k, a.estimate) for k, a in zip(ks, inner, strict=True) if a.estimate is not None]
-    below = [k for k, e in known if e.hi is not None and e.hi < 0]
-    above = [k for k, e in known if e.lo is not None and e.lo > 0]
+def _verdict(ks: Sequence[int], band: Sequence[tuple[float, float] | None]) -> Json:
+    """conflict: the band over all k lies below 0 somewhere · no conflict: nowhere does it reach 0."""
+    below = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[1] < 0]
+    above = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[0] > 0]
     if below:
         return {"answer": "conflict", "k": below[0]}
     return {"answer": "no conflict" if len(above) == len(ks) else "cannot tell", "k": None}
@@ -200,6 +200,7 @@ def analyse(
     ks: Sequence[int],
     easy: float | None = None,
     hard: float | None = None,
+    seed: int = 0,
 ) -> Json:
     """Everything that `analysis.json` holds (contract: see docs/analysis.md), NaN-free.
 
@@ -219,6 +220,7 @@ def analyse(
     measured = Measured(n_NM, c_NM, sums_NMOD[[at[name] for name in ids]], sums_NMOD.shape[3])
     curve = Curve(measured, max(ks))
     inner = [curve.inner(k) for k in curve.k]
+    band = curve.band(seed)
     population = [curve.inner_population(k) for k in curve.k]
     conflict, conflict_population = _conflict(curve, ks)
     family = dict(zip(*prompts.select(["prompt_id", "family"]).to_pydict().values(), strict=True))
@@ -247,9 +249,11 @@ def analyse(
             "k": curve.k,
             "inner": [_json(a.estimate) for a in inner],
             "cosine": [_json(curve.cosine(k).estimate) for k in curve.k],
+            "inner_band": [None if ends is None else list(ends) for ends in band],
         },
         "k_dagger": _json(crossing(curve.k, [a.estimate for a in inner], dagger)),
         "k_dagger_population": _json(crossing(curve.k, [a.estimate for a in population], dagger_population)),
+        **_theory(rows, max(ks)),
         "agreement": {
             "fraction_negative": _json(_fraction_negative(agreement)),
             "unweighted_mean": _json(inner[0].estimate),
@@ -258,7 +262,21 @@ def analyse(
         "families": _families(measured, curve, facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
-        "verdict": _verdict(curve.k, inner),
+        "verdict": _verdict(curve.k, band),
+    }
+
+
+def _theory(rows: list[Json], k: int) -> Json:
+    """k* and the certificate of conflict at k, from the measured p and a taken at their values.
+
+    The smoothness constants are not measured, so neither is the range of steps, nor the paper's own k*.
+    """
+    known = [row for row in rows if row["agreement"] is not None]
+    p, a = (np.array([row[name]["value"] for row in known]) for name in ("p", "agreement"))
+    threshold, proof = k_star_scan(p, a), certificate(p, a, k)
+    return {
+        "k_star": None if threshold is None else threshold._asdict(),
+        "certificate": None if proof is None else {**proof._asdict(), "k": k, "step_range": None},
     }
 
 

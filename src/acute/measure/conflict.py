@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
 from acute.core.products import Product, Products, coefficients, plug_in, unbiased
-from acute.measure.intervals import deletion_variance, from_error, p_value_negative, prompt_variance
+from acute.measure.intervals import (
+    deletion_variance,
+    from_error,
+    p_value_negative,
+    prompt_variance,
+    ratio,
+    simultaneous_reach,
+)
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +86,19 @@ class Curve:
         total = variance / self.N**2 + self._sketch_variance(i, "finite")
         return _answer(self.with_first[i].finite, total, df)
 
+    def band(self, seed: int) -> list[tuple[float, float] | None]:
+        """A 95 % band that ⟨∇J_k, ∇J_1⟩ of these prompts lies in for all k at once; None where unknown."""
+        known = [i for i, p in enumerate(self.with_first) if np.isfinite(p.finite)]
+        deleted = np.stack([self.with_first[i].deleted_NM for i in known])
+        reach = simultaneous_reach(deleted, min(deletion_variance(d)[1] for d in deleted), seed)
+        found: list[tuple[float, float] | None] = [None] * len(self.k)
+        for i in known:
+            estimate = self.inner(i + 1).estimate
+            if estimate is not None and estimate.se is not None:
+                half = reach * estimate.se
+                found[i] = estimate.value - half, estimate.value + half
+        return found
+
     def inner_population(self, k: int) -> Answer:
         """⟨∇J_k, ∇J_1⟩ of the prompt distribution."""
         i = k - 1
@@ -87,37 +107,36 @@ class Curve:
         return _answer(self.with_first[i].population, total, df)
 
     def cosine(self, k: int) -> Answer:
-        """cos(∇J_k, ∇J_1) of these prompts; None where a squared norm is not clearly positive."""
-        i = k - 1
-        norms = [(p, *deletion_variance(p.deleted_NM)) for p in (self.norm[i], self.norm[0])]
-        clear = all(_clear(p.finite, v / self.N**2, df) for p, v, df in norms)
-        return self._cosine(i, "finite", clear)
+        """cos(∇J_k, ∇J_1) of these prompts; None where an estimated squared norm is not positive."""
+        return self._cosine(k - 1, "finite")
 
     def cosine_population(self, k: int) -> Answer:
-        """cos(∇J_k, ∇J_1) of the prompt distribution; None where a squared norm is not clearly positive."""
-        i = k - 1
-        clear = all(_clear(p.population, *prompt_variance(p.psi_N)) for p in (self.norm[i], self.norm[0]))
-        return self._cosine(i, "population", clear)
+        """cos(∇J_k, ∇J_1) of the distribution; None where an estimated squared norm is not positive."""
+        return self._cosine(k - 1, "population")
 
-    def _cosine(self, i: int, of: str, clear: bool) -> Answer:
-        """By the delta method: the influence of each part on I / √(‖∇J_k‖² ‖∇J_1‖²)."""
-        if i == 0 and clear:
-            return Answer(Estimate(1.0, 0.0, 1.0, 1.0), None)  # ∇J_1 with itself: exact by definition
-        parts = (self.with_first[i], self.norm[i], self.norm[0])
-        inner, own, first = (getattr(p, of) for p in parts)
-        if not clear or not np.isfinite(inner):
+    def _cosine(self, i: int, of: str) -> Answer:
+        """I / √(‖∇J_k‖² ‖∇J_1‖²) as the ratio it is; the root's influence to first order."""
+        inner, own, first = (getattr(p, of) for p in (self.with_first[i], self.norm[i], self.norm[0]))
+        if not (np.isfinite(inner) and own > 0 and first > 0):
             return Answer(None, None)
-        scale = np.sqrt(own * first)
+        if i == 0:
+            return Answer(Estimate(1.0, 0.0, 1.0, 1.0), None)  # ∇J_1 with itself: exact by definition
         field = "deleted_NM" if of == "finite" else "psi_N"
-        a, b, c = (getattr(p, field) for p in parts)
-        influence = (a - inner / 2 * (b / own + c / first)) / scale
-        value = float(np.clip(inner / scale, -1, 1))
-        if of == "finite":
-            variance, df = deletion_variance(influence)
-            variance /= self.N**2
-        else:
-            variance, df = prompt_variance(influence)
-        return _answer(value, variance + (1 - value**2) ** 2 / self.size, df, (-1.0, 1.0))
+        a, b, c = (getattr(p, field) for p in (self.with_first[i], self.norm[i], self.norm[0]))
+        scale = float(np.sqrt(own * first))
+        of_scale = scale / 2 * (b / own + c / first)
+        from_sketch = (1 - min(1.0, (inner / scale) ** 2)) ** 2 * scale**2 / self.size
+
+        def variance_along(r: float) -> tuple[float, float]:
+            if of == "population":
+                variance, df = prompt_variance(a - r * of_scale)
+            else:
+                variance, df = deletion_variance(a - r * of_scale)
+                variance /= self.N**2
+            return variance + from_sketch, df
+
+        found = ratio(inner, scale, variance_along, (-1.0, 1.0))
+        return Answer(found, None)
 
     def naive(self, k: int) -> tuple[float, float]:
         """Inner product and cosine the naive way: plug-in weights, same rollouts in both factors."""
@@ -126,12 +145,6 @@ class Curve:
         inner, own, first = (products.product(*pair).naive for pair in ((0, 1), (0, 0), (1, 1)))
         scale = np.sqrt(own * first)
         return inner, float(inner / scale) if scale > 0 else float("nan")
-
-
-def _clear(value: float, variance: float, df: float) -> bool:
-    """Whether a squared norm is above 0 at 95 %; without that a cosine has no bounded interval."""
-    found = _answer(value, variance, df).estimate
-    return found is not None and found.lo is not None and found.lo > 0
 
 
 def restricted(measured: Measured, k: int, share_JN: Floats) -> list[Product]:

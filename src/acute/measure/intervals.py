@@ -1,6 +1,6 @@
 """95 % intervals: Student's t with the degrees of freedom that the error itself was estimated from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +49,57 @@ def deletion_variance(deleted_NM: Floats) -> tuple[float, float]:
     return float(total), float((M + 1) * total**2 / squares - 2)
 
 
+def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 4000) -> float:
+    """How many standard errors a 95 % band over all k must reach, where each k alone needs Student's t.
+
+    The largest of |error_k| / se_k over k, with the errors' joint law taken from the fold-deleted values
+    (Gaussian multipliers) and `df` degrees of freedom in the standard errors. K curves, N prompts, M folds.
+
+    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
+    """
+    K, N, M = deleted_KNM.shape
+    deviation = (deleted_KNM - deleted_KNM.mean(2, keepdims=True)).reshape(K, N * M)
+    size = np.sqrt((deviation**2).sum(1))
+    unit = deviation[size > 0] / size[size > 0, None]
+    rng = np.random.default_rng(seed)
+    largest = np.abs(rng.standard_normal((draws, N * M)) @ unit.T).max(1, initial=0.0)
+    if np.isfinite(df):
+        largest = largest / np.sqrt(rng.chisquare(df, draws) / df)
+    return float(np.quantile(largest, LEVEL))
+
+
 def prompt_variance(psi_N: Floats) -> tuple[float, float]:
     """Variance of a mean over prompts with influences psi, and its degrees of freedom N - 1."""
     N = len(psi_N)
     return (float(psi_N.var(ddof=1) / N) if N > 1 else np.nan), N - 1
+
+
+def ratio(
+    top: float,
+    bottom: float,
+    variance_along: Callable[[float], tuple[float, float]],
+    bounds: tuple[float, float],
+) -> Estimate:
+    """top / bottom, with Fieller's interval: all r for which top - r · bottom may be 0.
+
+    `variance_along(r)` gives the variance of top - r · bottom, a quadratic in r, and its degrees of
+    freedom. `bottom` must be positive. Where it is not clearly so the interval is all of `bounds`.
+
+    Reference: Fieller 1954.
+    """
+    value = min(max(top / bottom, bounds[0]), bounds[1])
+    at_value, df = variance_along(value)
+    (at_0, df_0), (at_1, df_1), (at_minus_1, _) = (variance_along(r) for r in (0.0, 1.0, -1.0))
+    df = min(df, df_0, df_1)  # they differ with r, and the interval's ends are other r than the value
+    square = (at_1 + at_minus_1) / 2 - at_0
+    cross = (at_minus_1 - at_1) / 4
+    t = float(stats.t.ppf((1 + LEVEL) / 2, df))
+    a, b, c = bottom**2 - t**2 * square, top * bottom - t**2 * cross, top**2 - t**2 * at_0
+    lo, hi = bounds
+    if a > 0:
+        root = np.sqrt(max(b**2 - a * c, 0.0))
+        lo, hi = max(lo, (b - root) / a), min(hi, (b + root) / a)
+    return Estimate(value, float(np.sqrt(at_value) / bottom), min(float(lo), value), max(float(hi), value))
 
 
 def wilson(c: int, n: int) -> Estimate:

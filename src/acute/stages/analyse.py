@@ -27,6 +27,7 @@ def analyse(run: Run) -> dict[str, Any]:
                 config.analyse.k,
                 config.analyse.easy,
                 config.analyse.hard,
+                config.seed,
             ),
         }
         run.write_analysis(found)

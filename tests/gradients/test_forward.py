@@ -1,25 +1,23 @@
-"""Log-probabilities of packed rows, with and without shared prompt states, against the plain way."""
+"""Log-probabilities of many responses at once, shared or padded, against one response alone."""
 
 import numpy as np
 import pytest
 import torch
-import transformers
 
 from acute.gradients.forward import (
     Sampled,
-    entries_of_rows,
+    obeys_masks,
     pad,
-    prefix_states,
     response_logprob,
-    rows_after_prefix,
-    whole_rows,
+    row_logprobs,
+    trie_logprobs,
 )
-from acute.gradients.rows import pack
 from tests.policies import ZOO, policy, truly_float64
 
 PROMPT = (5, 9, 3, 9, 40)
 RESPONSES = [(7,), (8,), (7, 2), (7, 3), (7, 2, 2), (9, 1, 4, 4, 2), (9, 1, 4, 5, 2), (11, 3), (9, 1, 4)]
 SAMPLED = Sampled(0.7)
+DEAF = "mistral-sliding-window"  # does not obey the mask that sharing needs
 
 
 @pytest.fixture(autouse=True)
@@ -28,52 +26,47 @@ def exact():
         yield
 
 
-def plain(model, sampled=SAMPLED):
-    return [response_logprob(model, PROMPT, r, sampled).item() for r in RESPONSES]
+def together(model, way, responses):
+    if way == "trie":
+        return trie_logprobs(model, PROMPT, responses, SAMPLED)
+    return row_logprobs(model, model.device, PROMPT, responses, SAMPLED, way)
 
 
-@pytest.mark.parametrize("rows_at_once", [1, 2, 64])
-@pytest.mark.parametrize("share", [True, False], ids=["prefix-shared", "whole-rows"])
-@pytest.mark.parametrize("name", ZOO)
-def test_rows_agree_with_the_plain_way(name, share, rows_at_once):
+@pytest.mark.parametrize("responses", [RESPONSES, RESPONSES[::-1], RESPONSES[:2], RESPONSES[-1:]], ids=len)
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [(n, w) for n in ZOO for w in ("trie", "left", "right") if (n, w) != (DEAF, "trie")],
+)
+def test_together_as_alone(name, way, responses):
     model, _ = policy(name)
-    prefix = prefix_states(model, PROMPT, SAMPLED) if share else None
-    packed = pack(RESPONSES)
-    value_E = np.full(len(packed.token_E), np.nan)
-    alone = entries_of_rows(packed, range(-1, 0))
-    for e in alone:
-        value_E[e] = response_logprob(model, PROMPT, (int(packed.token_E[e]),), SAMPLED)
-        if prefix is not None:
-            assert prefix.logprobs_V[packed.token_E[e]].item() == pytest.approx(value_E[e], abs=1e-10)
-    for start in range(0, len(packed.rows), rows_at_once):
-        rows = range(start, min(start + rows_at_once, len(packed.rows)))
-        if prefix is None:
-            found = whole_rows(model, PROMPT, packed, rows, SAMPLED)
-        else:
-            found = rows_after_prefix(model, packed, rows, prefix.states, prefix.length, SAMPLED)
-        value_E[entries_of_rows(packed, rows)] = found
-    np.testing.assert_allclose(packed.sum_entries(value_E), plain(model), rtol=0, atol=1e-10)
+    alone = [response_logprob(model, PROMPT, r, SAMPLED).item() for r in responses]
+    np.testing.assert_allclose(together(model, way, responses), alone, rtol=0, atol=1e-10)
 
 
-def test_a_prompts_states_are_used_and_not_used_up():
+def test_a_model_that_refuses_such_a_mask_is_told_from_one_that_obeys():
     model, _ = policy("llama-tied")
-    prefix = prefix_states(model, PROMPT, SAMPLED)
-    before = [state.clone() for state in prefix.states]
-    packed, rows = pack(RESPONSES), range(0, 2)
-    first, again = (rows_after_prefix(model, packed, rows, prefix.states, 5, SAMPLED) for _ in range(2))
-    torch.testing.assert_close(first, again, rtol=0, atol=0)
-    assert all(torch.equal(a, b) for a, b in zip(before, prefix.states, strict=True))
+    assert obeys_masks(model, PROMPT, RESPONSES, SAMPLED)
+    plain = model.forward
+
+    def two_axes_only(*, attention_mask=None, **others):
+        if attention_mask is not None and attention_mask.dim() != 2:
+            raise ValueError("wanted a mask of two axes")
+        return plain(attention_mask=attention_mask, **others)
+
+    model.forward = two_axes_only
+    assert not obeys_masks(model, PROMPT, RESPONSES, SAMPLED)
 
 
-@pytest.mark.parametrize("name", ["llama-tied", "gpt2"])
-def test_only_known_states_are_shared(name):
-    model, _ = policy(name)
-    assert len(prefix_states(model, PROMPT, SAMPLED).states) == 2 * 3
-    assert prefix_states(policy("mistral-sliding-window")[0], PROMPT, SAMPLED) is None
-    mamba = transformers.MambaForCausalLM(
-        transformers.MambaConfig(vocab_size=61, hidden_size=16, num_hidden_layers=1, state_size=4)
-    )
-    assert prefix_states(mamba, PROMPT, SAMPLED) is None
+def test_a_model_that_overlooks_the_positions_is_noticed():
+    """All else as it should be: siblings in the trie then stand at different places."""
+    model, _ = policy("gpt2")
+    plain = model.forward
+
+    def counts_for_itself(*, position_ids=None, **others):
+        return plain(position_ids=torch.arange(position_ids.shape[1])[None], **others)
+
+    model.forward = counts_for_itself
+    assert not obeys_masks(model, PROMPT, RESPONSES, SAMPLED)
 
 
 @pytest.mark.parametrize("name", ["llama-tied", "gpt2", "llama-lora"])

@@ -172,7 +172,8 @@ def _costs(row: Json) -> float:
     return float("inf") if share is None or share["hi"] is None else float(share["hi"])
 
 
-def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]:
+def _families(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> list[Json]:
+    """A row a family: p, agreement with ∇J_1, and what it adds to the cosine at k."""
     names = sorted({f["family"] for f in facts if f["family"] is not None})
     if not names:
         return []
@@ -180,13 +181,16 @@ def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]
     size = inside.sum(1)
     shares = inside * curve.N / size[:, None]
     norm = max(curve.norm[0].finite, 0.0)
+    norms = max(curve.norm[k - 1].finite, 0.0) * norm
     answers = finite_answers(restricted(measured, 1, shares), curve.size, norm**2)
+    parts = finite_answers(restricted(measured, k, inside), curve.size, norms)
     return [
         {
             "family": name,
             "prompts": int(size[i]),
             "p": _json(pass_at_k_of_these(measured.n_N[inside[i] > 0], measured.c_N[inside[i] > 0], 1)),
             "agreement": _json(answers[i].estimate),
+            "share": _json(_scaled(parts[i].estimate, 1 / np.sqrt(norms))) if norms > 0 else None,
         }
         for i, name in enumerate(names)
     ]
@@ -259,7 +263,7 @@ def analyse(
             "unweighted_mean": _json(inner[0].estimate),
             "weighted_mean": _json(inner[-1].estimate),
         },
-        "families": _families(measured, curve, facts),
+        "families": _families(measured, curve, max(ks), facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
         "verdict": _verdict(curve.k, band),

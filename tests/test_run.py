@@ -64,6 +64,7 @@ def test_leaves_the_files_of_a_run_folder(finished):
         "sketch.npy",
         "sketch.json",
         "analysis.json",
+        "kernel.npz",
         "report.html",
     }
     assert not list((out / ".parts").iterdir())

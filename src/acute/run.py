@@ -5,6 +5,7 @@ a stage the finished parts stand in `.parts/`, so a killed run goes on where it 
 """
 
 import fcntl
+import io
 import json
 import subprocess
 import time
@@ -14,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from acute import __version__
@@ -253,3 +255,9 @@ class Run:
         """Write analysis.json atomically; NaN is refused, unknown is null."""
         text = json.dumps(analysis, indent=1, allow_nan=False)
         write_atomically(self.path / "analysis.json", text.encode())
+
+    def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any) -> None:
+        """Write kernel.npz atomically: `prompt_id` (N,), `kernel` and `kernel_se` (N, N)."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
+        write_atomically(self.path / "kernel.npz", buffer.getvalue())

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -25,6 +25,7 @@ from gate_worlds import FAMILIES, World, world
 
 N, RESPONSES, K, MARGIN, LOOKS = 200, 32, 8, 0.02, 10
 BOUNDARY, GOOD, FLAT = (-MARGIN, 0.05), (0.0, 0.05), (0.03, 0.0)
+SOME = ("same ranks", "log-odds, noise 1", "collapse", "rare collapse")
 Row = dict[str, Any]
 
 
@@ -52,9 +53,9 @@ def answers(w: World, count: int, rule: Rule, n: int = RESPONSES, size: int = N,
     return {a: found.count(a) / count for a in ("promote", "do not promote", "cannot tell")}
 
 
-def error_rates(count: int) -> Iterator[Row]:
+def error_rates(count: int, names: Sequence[str]) -> Iterator[Row]:
     """Promotions at the two boundaries: pass@1 down by the margin; pass@k not up."""
-    for name in FAMILIES:
+    for name in names:
         for which, d in (("pass@1 at -margin", BOUNDARY), ("pass@8 at 0", FLAT)):
             try:
                 w = world(name, *d)
@@ -63,23 +64,35 @@ def error_rates(count: int) -> Iterator[Row]:
             yield {"world": name, "boundary": which, "spread": w.spread, **answers(w, count, Rule(K, MARGIN))}
 
 
-def other_sizes(count: int) -> Iterator[Row]:
+def other_sizes(count: int, names: Sequence[str]) -> Iterator[Row]:
     """The boundary of pass@1 at other numbers of prompts and responses."""
     for size, n in ((30, 16), (50, 16), (100, 64), (500, 8), (1000, 16)):
-        for name in ("same ranks", "log-odds, noise 1", "collapse"):
+        for name in names:
             found = answers(world(name, *BOUNDARY), count, Rule(K, MARGIN), n, size)
             yield {"world": name, "prompts": size, "responses": n, **found}
 
 
-def these_prompts(count: int) -> Iterator[Row]:
+def these_prompts(count: int, names: Sequence[str]) -> Iterator[Row]:
     """Errors about exactly the prompts drawn: the bound is set to what their pass@1 truly lost."""
-    for name in ("same ranks", "log-odds, noise 1", "collapse"):
+    for name in names:
         w, rule = world(name, *BOUNDARY), Rule(K, MARGIN, these_prompts=True)
         wrong = 0
         for pairs, p, q in drawn(w, count, RESPONSES, N, 0):
             one = change(pairs, 1, float((q - p).mean()), rule)
             wrong += max(one.p_holds, change(pairs, K, 0.0, rule).p_holds) <= rule.level
         yield {"world": name, "promote": wrong / count}
+
+
+def slices(count: int, names: Sequence[str]) -> Iterator[Row]:
+    """Five slices of 100 prompts, each at the boundary: one or more promoted, by Holm and without."""
+    for name in names:
+        w, wrong, each = world(name, *BOUNDARY), 0, 0
+        for pairs, _, _ in drawn(w, count, RESPONSES, 500, 0):
+            sliced = pairs._replace(slice_N=[f"slice {i % 5}" for i in range(500)])
+            found = decide(sliced, Rule(K, MARGIN)).slices
+            wrong += any(s.answer == "promote" for s in found)
+            each += min(max(c.p_holds for c in s.changes) for s in found) <= Rule().level
+        yield {"world": name, "any promoted": wrong / count, "any promoted without Holm": each / count}
 
 
 def _checkpoints(w: World, rng: np.random.Generator) -> Iterator[Pairs]:
@@ -113,11 +126,11 @@ HISTORIES: dict[str, Callable[[World, np.random.Generator], Iterator[Pairs]]] = 
 }
 
 
-def repeated(pairs: int) -> Iterator[Row]:
+def repeated(pairs: int, names: Sequence[str]) -> Iterator[Row]:
     """Promoted at any of ten looks, with --looks 10 and as if each were the only one; fewer when good."""
     for d, truth in ((BOUNDARY, "pass@1 at -margin"), (GOOD, "pass@1 as before")):
         for history, looks_of in HISTORIES.items():
-            for name in ("same ranks", "log-odds, noise 1", "collapse"):
+            for name in names:
                 w, rng = world(name, *d), np.random.default_rng(0)
                 controlled = naive = 0
                 count = pairs if d is BOUNDARY else max(1, pairs // 5)
@@ -136,9 +149,9 @@ def repeated(pairs: int) -> Iterator[Row]:
                 }
 
 
-def power(count: int) -> Iterator[Row]:
+def power(count: int, names: Sequence[str]) -> Iterator[Row]:
     """Promoted with pass@8 up by 5 points, pass@1 as before: about the distribution, about these prompts."""
-    for name in FAMILIES:
+    for name in names:
         w = world(name, *GOOD)
         row: Row = {"world": name, "spread": w.spread}
         row["promote"] = answers(w, count, Rule(K, MARGIN))["promote"]
@@ -167,9 +180,9 @@ def naive_answers(pairs: Pairs) -> Row:
     }
 
 
-def naive(count: int) -> Iterator[Row]:
+def naive(count: int, names: Sequence[str]) -> Iterator[Row]:
     """Promotions by naive rules at the boundary (wrong) and with pass@1 as before (right)."""
-    for name in ("same ranks", "log-odds, noise 1", "collapse"):
+    for name in names:
         found: dict[str, list[float]] = {}
         for d in (BOUNDARY, GOOD):
             said = [naive_answers(pairs) for pairs, _, _ in drawn(world(name, *d), count, RESPONSES, N, 0)]
@@ -179,10 +192,11 @@ def naive(count: int) -> Iterator[Row]:
             yield {"world": name, "rule": rule, "promote at the boundary": wrong, "promote when good": right}
 
 
-PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[int, Sequence[str]], Iterator[Row]]] = {
     "error": error_rates,
     "sizes": other_sizes,
     "these": these_prompts,
+    "slices": slices,
     "looks": repeated,
     "power": power,
     "naive": naive,
@@ -196,12 +210,14 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=10_000, help="simulated pairs a row")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--world", nargs="+", choices=FAMILIES)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found: dict[str, Any] = {"pairs": options.pairs}
     for part in options.part:
         started, rows = time.monotonic(), []
-        for row in PARTS[part](options.pairs):
+        names = options.world or (list(FAMILIES) if part in ("error", "power") else SOME)
+        for row in PARTS[part](options.pairs, names):
             rows.append(row)
             shown = (f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values())
             if not options.json:

@@ -46,6 +46,12 @@ def _collapse(p: Floats, u: Floats, a: float, b: float) -> Floats:
     return kept * np.clip(p + np.exp(b) * (1 - p) ** 7, 0, 1)
 
 
+def _rare_collapse(p: Floats, u: Floats, a: float, b: float) -> Floats:
+    """Some of the prompts that were nearly always solved (p > 0.9) fall to 0, hard ones are lifted."""
+    lost = np.clip((expit(a) - u) * EDGE + 0.5, 0, 1) * expit((p - 0.9) * 200)
+    return (1 - lost) * np.clip(p + np.exp(b) * (1 - p) ** 7, 0, 1)
+
+
 def _lottery(p: Floats, u: Floats, a: float, b: float) -> Floats:
     """Some hard prompts are solved half of the time, all others sink a little: rare large gains."""
     won = np.clip((expit(b) - u) * EDGE + 0.5, 0, 1) * (1 - p) ** 10
@@ -61,6 +67,7 @@ FAMILIES: dict[str, tuple[Change, tuple[float, float]]] = {
     "log-odds, noise 0.5": (_log_odds(0.5), (0.0, 0.8)),
     "log-odds, noise 1": (_log_odds(1.0), (0.0, 0.8)),
     "collapse": (_collapse, (-3.0, -4.0)),
+    "rare collapse": (_rare_collapse, (-1.0, -3.0)),
     "lottery": (_lottery, (3.0, -2.0)),
 }
 

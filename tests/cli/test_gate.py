@@ -80,6 +80,8 @@ def test_run_folder_against_counts_file(tmp_path):
     done = gate(folder, file, "--json")
     found = json.loads(done.stdout)
     assert (done.exit_code, found["answer"]) == (0, "promote")
+    assert found["chance_unseen"] == pytest.approx(0.98**60)
+    assert "60 prompts are few" in gate(folder, file).stderr
     assert found["responses_without_reward"] == {"base": 60, "candidate": 0}
     assert found["pass_at_1"]["base"] == pytest.approx(0.25)
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from acute.core.estimators import pass_at_k
 from acute.errors import ConfigError, InputError, NotEnoughData
-from acute.measure.gate import Answered, Pairs, Rule, change, decide, prompts_needed
+from acute.measure.gate import Answered, Pairs, Rule, chance_unseen, change, decide, prompts_needed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -144,6 +144,12 @@ def test_every_slice_asks_pass_at_1_of_each():
     found = decide(hurt, Rule(margin=0.15, every_slice=True))
     assert found.answer == "do not promote"
     assert "pass@1 of slice 'a' is down by more than 15 points" in found.reasons
+
+
+def test_chance_unseen_is_that_of_drawing_none():
+    lost = np.random.default_rng(6).random((20_000, 60)) < 0.02
+    assert chance_unseen(60, Rule()) == pytest.approx((~lost.any(1)).mean(), abs=0.015)
+    assert chance_unseen(60, Rule(these_prompts=True)) == 0
 
 
 def test_prompts_needed_shrinks_with_the_margin():

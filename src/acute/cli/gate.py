@@ -80,7 +80,7 @@ def _slice(s: "Slice") -> dict[str, Any]:
 
 def as_object(found: "Decision", joined: "Joined", rule: "Rule") -> dict[str, Any]:
     """What --json prints: docs/gate.md says what each field means."""
-    from acute.measure.gate import prompts_needed
+    from acute.measure.gate import chance_unseen, prompts_needed
 
     return {
         "answer": found.answer,
@@ -96,6 +96,7 @@ def as_object(found: "Decision", joined: "Joined", rule: "Rule") -> dict[str, An
         "pass_at_1": _change(found.changes[0]),
         "pass_at_k": _change(found.changes[1]),
         "slices": [_slice(s) for s in found.slices],
+        "chance_unseen": chance_unseen(found.prompts, rule),
         "prompts_needed": prompts_needed(found, rule) if found.answer == "cannot tell" else None,
     }
 
@@ -104,7 +105,7 @@ def _show(found: "Decision", joined: "Joined", rule: "Rule") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from acute.measure.gate import prompts_needed
+    from acute.measure.gate import chance_unseen, prompts_needed
 
     about = "these prompts" if rule.these_prompts else "prompts like these"
     table = Table(title=f"{found.prompts} prompts of both; changes in points, about {about}")
@@ -126,6 +127,13 @@ def _show(found: "Decision", joined: "Joined", rule: "Rule") -> None:
     if found.slices:
         console.print(
             "A slice's answer holds over all slices together (Holm); its bounds are its own.", highlight=False
+        )
+    unseen = chance_unseen(found.prompts, rule)
+    if found.answer == "promote" and unseen > rule.level:
+        typer.echo(
+            f"{found.prompts} prompts are few: a loss of {100 * rule.margin:g} points that sits in as many "
+            f"percent of the prompts would show in none of these in {100 * unseen:.0f} % of draws",
+            err=True,
         )
     for line in _left_out(joined):
         typer.echo(line, err=True)

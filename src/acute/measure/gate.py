@@ -234,6 +234,15 @@ def decide(pairs: Pairs, rule: Rule) -> Decision:
     return Decision(answer, _reasons((one, many), slices, rule), len(pairs.prompt_ids), (one, many), slices)
 
 
+def chance_unseen(prompts: int, rule: Rule) -> float:
+    """Chance that a loss of the margin shows in no prompt, if it all sits in prompts that fall from 1 to 0.
+
+    (1 - margin)^N: where it exceeds the level, "promote" rests on losses not being that concentrated. It is 0
+    where only these prompts are asked about.
+    """
+    return 0.0 if rule.these_prompts else (1 - rule.margin) ** prompts
+
+
 def prompts_needed(found: Decision, rule: Rule) -> int | None:
     """About how many prompts would give an 80 % chance of "promote" if the changes are those estimated.
 

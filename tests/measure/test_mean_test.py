@@ -29,6 +29,14 @@ def test_mean_is_the_one_of_a_t_test():
     assert mean.skewness == pytest.approx(stats.skew(values) / 40**0.5)
 
 
+def test_up_and_down_are_mirror_images():
+    values = np.random.default_rng(5).exponential(0.1, 30) - 0.1
+    plain, negated = mean_over_prompts(values), mean_over_prompts(-values)
+    assert upper_bound(plain, 0.05) == pytest.approx(-lower_bound(negated, 0.05))
+    assert p_value_below(plain, 0.02) == pytest.approx(p_value_above(negated, -0.02))
+    assert upper_bound(plain, 0.05) - plain.value > plain.value - lower_bound(plain, 0.05)
+
+
 def test_without_skewness_it_is_students_t():
     values = np.array([0.3, -0.1, 0.2, -0.2, 0.1, -0.3]) + 0.05  # symmetric about 0.05
     mean = mean_over_prompts(values)

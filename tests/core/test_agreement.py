@@ -142,6 +142,22 @@ def test_impossible_masses_are_refused(mass):
         A.shares(2, mass)
 
 
+def test_prompts_without_mass_or_weight_are_no_fault():
+    assert A.shares(2, [0.0, 3.0]).tolist() == [0, 1]
+    assert A.reweighted([0.0, 2.0]).tolist() == [0, 1]
+
+
+def test_small_gradients_have_angles():
+    small = A.cosine_kernel(A.kernel([[3e-5, 4e-5], [-4e-5, -3e-5]]))
+    assert small == pytest.approx(np.array([[1, -0.96], [-0.96, 1]]))
+
+
+def test_a_correlation_needs_spread_in_both():
+    barely = A.correlation([1e-3, 3e-3], [2e-3, -1e-3], 5e-7)
+    assert (barely.value, barely.threshold) == (pytest.approx(-1.0), pytest.approx(-2e-3 * 5e-7 / 1.5e-6))
+    assert np.isnan(A.correlation([1.0, 3.0], [2.0, 2.0], 0.5).value)
+
+
 def test_shares_sum_to_one():
     assert A.shares(4).tolist() == [0.25] * 4
     assert A.shares(2, [1, 3]).tolist() == [0.25, 0.75]

@@ -166,3 +166,36 @@ def test_real_profile():
     assert good.multiple == pytest.approx([1, 1]) and good.error == pytest.approx([0, 0], abs=1e-10)
     bad = profiler.profile_real(ESTIMATORS["grpo"].advantage, values, 6, 3)
     assert bad.error.max() > 0.1 and bad.p is profiler.GRID
+
+
+def test_groups_of_one_and_the_largest_k_that_is_tried():
+    assert profiler.profile(lambda r, _: r, parse("pass@1"), 1, 1).verdict == "unbiased"
+    assert profiler.closest_k(lambda p: (1 - p) ** 999, most=4 * 2.0)[0] == pytest.approx(8, abs=1e-3)
+    hardest = profiler.profile(ESTIMATORS["tang"].advantage, parse("pass@2"), 2, 2, hard_over_easy=1e-6)
+    assert hardest.closest_k_by_length == pytest.approx(8, abs=1e-3)  # 4 n
+
+
+# W(p) at n = 8, k = 4 for p = .02, .1, .3, .5, .7, .9: an enumeration made apart from this code
+ELSEWHERE = {
+    "mean-centred": [0.875, 0.875, 0.875, 0.875, 0.875, 0.875],
+    "grpo": [2.41, 2.18, 1.84, 1.74, 1.84, 2.18],
+    "pkpo-loo-1": [3.765, 2.916, 1.372, 0.5, 0.108, 0.004],
+    "maxrl-repository-pkpo": [3.798, 3.055, 1.624, 0.714, 0.216, 0.019],
+    "mean-centred-pkpo": [1.882, 1.458, 0.686, 0.25, 0.054, 0.002],
+    "pass-at-k-training": [0.954, 0.789, 0.467, 0.23, 0.069, 0.004],
+    "tang": [6.945, 3.826, 0.659, 0.063, 0.002, 0.0],
+    "maxrl": [6.594, 5.217, 3.059, 1.984, 1.428, 1.111],
+    "rs-grpo": [1.498, 1.299, 0.937, 0.709, 0.562, 0.462],
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_weights_found_elsewhere(name):
+    found = profiled(name, n=8, k=4, p=np.array([0.02, 0.1, 0.3, 0.5, 0.7, 0.9])).weight
+    assert found == pytest.approx(ELSEWHERE[name], abs=0.0051 if name == "grpo" else 0.00051)
+
+
+def test_signals_found_elsewhere():
+    p = np.array([0.05, 0.2, 0.5])
+    assert profiled("tang", p=p).signal == pytest.approx([0.28, 0.34, 0.03], abs=0.005)
+    assert profiled("grpo", p=p).signal == pytest.approx([0.34, 0.83, 0.99], abs=0.005)

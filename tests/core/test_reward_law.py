@@ -132,6 +132,17 @@ def test_score_weight_error():
     assert (multiple, error) == (pytest.approx(0), pytest.approx(1))
 
 
+def test_score_weights_at_k_1_are_the_rewards():
+    assert R.best_of_k_score_weight(VALUES, [0.0, 2.0, 1.0, 3.0], CHANCE, 1) == pytest.approx(VALUES)
+    assert R.max_at_k_score_weight(VALUES, CHANCE, 1) == pytest.approx(VALUES - VALUES.min())
+
+
+def test_the_limit_counts_every_value_of_the_response_itself():
+    """171,700 ways to pick 99 others of four kinds, times four."""
+    with pytest.raises(ConfigError, match="make 686800 groups, more than 400000"):
+        R.expected_advantages(lambda r: r, 100, VALUES, CHANCE)
+
+
 def test_too_many_groups_are_refused_before_the_work():
     with pytest.raises(ConfigError, match="fewer values or smaller groups"):
         R.expected_advantages(lambda r: r, 64, np.arange(8), np.full(8, 1 / 8))

@@ -145,6 +145,14 @@ def test_split_by_hand():
     assert T.conflict_margin(0.1, 2 / 3, 1 / 3, 0.3) == pytest.approx(0.2 / 3 - 0.1)
 
 
+def test_split_weighs_by_k():
+    p, a, k = np.array([0.5, 0.2, 0.9]), [0.3, -0.2, 0.1], 5
+    found = T.split(p, a, k, 0.1)
+    assert found.W_minus == pytest.approx(5 * 0.8**4 / 3)
+    assert found.W_plus == pytest.approx((5 * 0.5**4 + 5 * 0.1**4) / 3)
+    assert T.certificate(p, a, k).W_minus == pytest.approx(5 * 0.8**4 / 3)
+
+
 def test_certificate_takes_the_best_margin():
     p, a = [0.1, 0.2, 0.9], [-0.5, -0.1, 0.8]
     tried = [T.split(p, a, 6, m) for m in (0.1, 0.5)]
@@ -160,13 +168,22 @@ def test_certificate_takes_the_best_margin():
 def test_k_star_by_hand():
     want = 1 + np.log(0.75 * 0.5 / (0.25 * 0.1)) / np.log(0.9 / 0.5)
     assert T.k_star(0.1, 0.5, 0.25, 0.1, 0.5) == pytest.approx(want)
+    assert T.k_star(0.0, 0.5, 0.25, 0.1, 0.5) == pytest.approx(1 + np.log(15) / np.log(2))
+    assert T.k_star(0.1, 0.5, 1.0, 0.1, 0.5) == 1  # everyone is in the set
     assert T.k_star(0.1, 1.0, 0.25, 0.1, 0.5) == 1  # the others have no weight at all for k >= 2
     assert T.k_star(0.1, 0.5, 0.25, 0.1, 0.01) == 1  # noise alone makes this possible
 
 
 @pytest.mark.parametrize(
     ("epsilon", "delta", "q", "m"),
-    [(0.5, 0.5, 0.2, 1), (-0.1, 0.5, 0.2, 1), (0.1, 1.1, 0.2, 1), (0.1, 0.5, 0, 1), (0.1, 0.5, 0.2, 0)],
+    [
+        (0.5, 0.5, 0.2, 1),
+        (-0.1, 0.5, 0.2, 1),
+        (0.1, 1.1, 0.2, 1),
+        (0.1, 0.5, 0, 1),
+        (0.1, 0.5, 0.2, 0),
+        (0.1, 0.5, 1.1, 1),
+    ],
 )
 def test_k_star_refuses_what_the_proposition_does_not_cover(epsilon, delta, q, m):
     with pytest.raises(InputError, match=r"k\* needs"):
@@ -201,6 +218,15 @@ def test_prompts_always_solved_count_at_k_1_alone():
 def test_a_balance_at_k_1_is_passed_over():
     assert T.transitions([0.1, 0.5], [-1.0, 1.0]) == [(2, -1)]
     assert T.k_dagger([0.1, 0.5], [-1.0, 1.0]) == 2
+
+
+def test_equal_p_on_both_sides_do_not_separate():
+    assert T.k_star_scan([0.3, 0.3], [-0.1, 0.5]) is None
+
+
+def test_neighbours_of_one_sign_are_no_change():
+    assert T.sign_change_bound([0.1, 0.2, 0.3, 0.4], [-1.0, -2.0, 1.0, 3.0]) == 1
+    assert T.sign_change_bound([0.1, 0.2, 0.3], [1.0, 0.0, 3.0]) == 0
 
 
 def test_equal_p_count_once():

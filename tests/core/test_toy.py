@@ -110,6 +110,12 @@ def test_population_is_drawn_as_told():
     assert (world.features[:, 0] == 1).all()
 
 
+def test_one_prompt_of_one_kind_is_a_population():
+    for p_hard in (0.0, 1.0):
+        world = toy.population(1, p_hard)
+        assert len(world.features) == 1 and world.hard[0] == bool(p_hard)
+
+
 def test_seeds_are_real():
     a, b, c = (toy.population(50, seed=s).features for s in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)

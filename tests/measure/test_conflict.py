@@ -66,3 +66,24 @@ def test_pure_noise_has_no_cosine_or_one_that_may_be_anything():
         seen.add(None if found is None else found.hi - found.lo > 1)
     assert None in seen
     assert seen <= {None, True}
+
+
+def test_the_band_holds_all_k_at_once_and_pointwise_intervals_do_not():
+    w = world(N=18, sharing=0.8)
+    rng = np.random.default_rng(5)
+    truth = [w.inner(k) for k in range(1, 17)]
+    whole, pointwise = [], []
+    for seed in range(200):
+        curve = Curve(Measured(*w.roll(128, 4, rng), np.inf), 16)
+        band = curve.band(seed)
+        single = [curve.inner(k).estimate for k in curve.k]
+        whole.append(all(lo <= t <= hi for (lo, hi), t in zip(band, truth, strict=True)))
+        pointwise.append(all(e.lo <= t <= e.hi for e, t in zip(single, truth, strict=True)))
+        assert all(lo <= e.lo for (lo, _), e in zip(band, single, strict=True))
+    assert np.mean(pointwise) < 0.93 < np.mean(whole) + 0.02
+    assert np.mean(whole) > np.mean(pointwise)
+
+
+def test_the_band_is_seeded():
+    curve = Curve(Measured(*world().roll(64, 4, np.random.default_rng(0)), np.inf), 8)
+    assert curve.band(0) == curve.band(0) != curve.band(1)

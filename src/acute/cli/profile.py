@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from acute.testing.load import Found
 
 SHOWN = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # columns of the table, all of them on the grid
+SHOWN_NARROW = (0.1, 0.5, 0.9)
 
 
 def profile(
     names: list[str] | None = typer.Argument(
-        None, metavar="[NAME|MODULE:FUNCTION|verl:NAME|trl:SCALE]...", help="Estimators; none: all built in."
+        None,
+        metavar="[ESTIMATOR]...",
+        help="Built-in names, module:function, verl:NAME, trl:group|batch|none; without: all built in.",
     ),
     n: int = typer.Option(16, "-n", min=1, help="Responses in a group."),
     k: int = typer.Option(8, "-k", min=1, help="The k of pass@k."),
@@ -109,41 +112,59 @@ def _verdict(x: "Profile") -> str:
     return f"biased {100 * x.bias:.0f} %" if x.verdict == "biased" else x.verdict
 
 
+def _cells(x: "Profile", wide: bool) -> dict[str, str]:
+    """A row of the table; a narrow terminal gets the columns that matter most."""
+    hard = _at(x, 0.1)
+    acts_as = f"{x.closest_k:.1f}" if x.closest_k_cosine > 0.99 else f"({x.closest_k:.1f})"
+    weights = {f"p={p:g}": f"{x.weight[_at(x, p)]:.3g}" for p in (SHOWN if wide else SHOWN_NARROW)}
+    cells = {"estimator": x.name, "meant for": x.objective, "is": _verdict(x), "acts\nas k": acts_as}
+    if not wide:
+        return {**cells, **weights}
+    return {
+        **cells,
+        "by\nlength": f"{x.closest_k_by_length:.1f}",
+        **weights,
+        "signal": f"{x.signal[hard]:.2f}",
+        "noise": f"{x.second_moment[hard]:.2g}",
+        "0 at k": ",".join(map(str, x.zero_at_k)) or "-",
+    }
+
+
+def _at(x: "Profile", p: float) -> int:
+    return int(abs(x.p - p).argmin())
+
+
 def _table(found: list["Profile"]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"W(p), the weight on ∇p: groups of n = {found[0].n}, k = {found[0].k}")
-    for heading in ("estimator", "meant for", "is", "acts\nas k", "by\nlength"):
-        table.add_column(heading, no_wrap=True)
-    columns = [int(abs(found[0].p - p).argmin()) for p in SHOWN]
-    for p in SHOWN:
-        table.add_column(f"p={p:g}", justify="right")
-    for heading in ("signal", "noise", "0 at k"):
-        table.add_column(heading, justify="right")
-    hard = columns[1]
-    for x in found:
-        table.add_row(
-            x.name,
-            x.objective,
-            _verdict(x),
-            f"{x.closest_k:.1f}" if x.closest_k_cosine > 0.99 else f"({x.closest_k:.1f})",
-            f"{x.closest_k_by_length:.1f}",
-            *(f"{x.weight[i]:.3g}" for i in columns),
-            f"{x.signal[hard]:.2f}",
-            f"{x.second_moment[hard]:.2g}",
-            ",".join(map(str, x.zero_at_k)) or "-",
-        )
     console = Console(width=None if Console().is_terminal else 170)
+    wide = console.width >= 150
+    rows = [_cells(x, wide) for x in found]
+    table = Table(title=f"W(p), the weight on ∇p: groups of n = {found[0].n}, k = {found[0].k}")
+    for heading in rows[0]:
+        table.add_column(
+            heading, no_wrap=wide, overflow="fold", justify="right" if "=" in heading else "left"
+        )
+    for row in rows:
+        table.add_row(*row.values())
     console.print(table)
     console.print(
         "is: × c is unbiased up to c for all p; biased % is the largest departure from the best such c. "
-        "(k) in brackets: no pass@k has this shape (cosine below 0.99).\n"
-        "by length: the same after dividing each response by its length, hard and wrong ones being longer. "
-        "At p = 0.1: signal = share of groups with any advantage, noise = E[A²].\n"
-        "0 at k: W vanishes for all p at these k.",
+        "(k) in brackets: no pass@k has this shape (cosine below 0.99).",
         highlight=False,
     )
+    if wide:
+        console.print(
+            "by length: the same after dividing each response by its length, hard and wrong ones being "
+            "longer. At p = 0.1: signal = share of groups with any advantage, noise = E[A²].\n"
+            "0 at k: W vanishes for all p at these k.",
+            highlight=False,
+        )
+    else:
+        console.print(
+            "More columns in a terminal of 150 characters, all numbers with --json.", highlight=False
+        )
 
 
 def _plot(found: list["Profile"], path: Path) -> None:

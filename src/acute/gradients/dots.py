@@ -21,34 +21,10 @@ from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from acute.errors import ModelError
-from acute.gradients.forward import Sampled, pad
-from acute.gradients.rows import Tokens
+from acute.gradients.forward import Sampled, row_logprobs
+from acute.gradients.trie import Tokens
 
 Direction = dict[str, Tensor]  # parameter name: tensor of its shape
-
-
-def _row_logprobs(
-    call: Callable[..., Any],
-    prompt: Tokens,
-    responses: list[Tokens],
-    sampled: Sampled,
-    side: str,
-    device: Any,
-) -> Tensor:
-    """ln π of each response, shape (U,); `call` is the model or a stand-in with other parameters."""
-    rows = [prompt + response[:-1] for response in responses]
-    ids, mask, positions = pad(rows, device, side)
-    logits = call(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
-    row, at, token = [], [], []
-    for u, (whole, response) in enumerate(zip(rows, responses, strict=True)):
-        first = len(prompt) - 1 + (ids.shape[1] - len(whole) if side == "left" else 0)
-        for j, t in enumerate(response):
-            row.append(u)
-            at.append(first + j)
-            token.append(t)
-    picked = sampled.logprobs(logits)[row, at, token]
-    index = torch.tensor(row, device=picked.device)
-    return torch.zeros(len(rows), dtype=picked.dtype, device=picked.device).index_add(0, index, picked)
 
 
 def _owners(model: nn.Module, direction: Direction) -> list[tuple[str, nn.Module, Direction]]:
@@ -154,7 +130,7 @@ def by_hooks(
         for contraction in contractions:
             hook = contraction.module.register_forward_hook(contraction, with_kwargs=True)
             stack.callback(hook.remove)
-        logprob = _row_logprobs(model, prompt, responses, sampled, side, model.device)
+        logprob = row_logprobs(model, model.device, prompt, responses, sampled, side)
         if silent := [c.name for c in contractions if not c.fired]:
             raise ModelError(
                 f"the module {silent[0]!r} has trainable parameters that are used outside its forward: use "
@@ -178,7 +154,7 @@ def by_forward_mode(
         def call(**inputs: Any) -> Any:
             return functional_call(model, parameters, kwargs=inputs)
 
-        return _row_logprobs(call, prompt, responses, sampled, "right", model.device)
+        return row_logprobs(call, model.device, prompt, responses, sampled)
 
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no forward-mode rule
         _, found = jvp(logprobs, (point,), (direction,))

@@ -4,12 +4,12 @@ A group (a fold and an outcome of one prompt) is a vector of multiplicities over
 its gradient sum is Σ_u multiplicity_u ∇ ln π(response_u). `shared` is the engine of every day,
 `one_by_one` the reference: one backward a response, nothing shared, merged or padded.
 
-Suffixes name axes: G groups, U distinct responses, D sketch.
+Suffixes name axes: G groups, B distinct directions among them, U distinct responses, D sketch.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,20 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acute.errors import ModelError
-from acute.gradients.forward import (
-    Prefix,
-    Sampled,
-    entries_of_rows,
-    prefix_states,
-    response_logprob,
-    rows_after_prefix,
-    whole_rows,
-)
-from acute.gradients.rows import Packed, Tokens, pack
+from acute.gradients.forward import Sampled, response_logprob, row_logprobs, trie_logprobs
 from acute.gradients.sketch import Sketch
+from acute.gradients.trie import Tokens, count_nodes
 
 Floats = NDArray[np.float64]
-PROMPT_ITSELF = range(-1, 0)  # the "row" whose entries follow the prompt
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,24 @@ class Scored:
     logprob_U: Floats
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How much goes into one forward pass, and whether prompt and beginnings may be shared.
+
+    `tokens` bounds memory: a pass keeps its activations and, for each response token, a row of logits.
+    """
+
+    tokens: int = 1024
+    share: bool = True
+
+
+class _Pass(NamedTuple):
+    """One forward pass over some responses, and one backward pass for each of some groups."""
+
+    responses: list[int]
+    groups: list[int]
+
+
 def _check(logprob_U: Floats, task: Task) -> None:
     for u in np.flatnonzero(~np.isfinite(logprob_U) & task.counts_GU.any(0)):
         raise ModelError(
@@ -59,15 +68,50 @@ def _check(logprob_U: Floats, task: Task) -> None:
 
 
 def _up_to_scale(counts_GU: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Distinct directions among the groups: (basis (B, U), basis of each group (G,), scale (G,)).
+    """Distinct directions among the groups: (shares (B, U), direction of each group (G,), scale (G,)).
 
     Groups that are multiples of each other need one backward pass: with a single right answer every
     fold's successes are the same response. Empty groups get scale 0.
     """
-    scale_G = counts_GU.sum(1)
-    shares = counts_GU / np.maximum(scale_G, 1)[:, None]
-    basis, of_G = np.unique(shares.round(12), axis=0, return_inverse=True)
-    return basis, of_G.reshape(-1), scale_G
+    scale_G = np.abs(counts_GU).sum(1)
+    shares = counts_GU / np.where(scale_G > 0, scale_G, 1)[:, None]
+    share_BU, of_G = np.unique(shares.round(12), axis=0, return_inverse=True)
+    return share_BU, of_G.reshape(-1), scale_G
+
+
+def _tokens(task: Task, some: list[int], share: bool) -> int:
+    """Tokens that a pass over some responses feeds."""
+    responses = [task.responses[u] for u in some]
+    if share:
+        return len(task.prompt) + count_nodes(responses)
+    return sum(len(task.prompt) + len(r) - 1 for r in responses)
+
+
+def _chunks(task: Task, some: list[int], passes: Passes) -> Iterator[list[int]]:
+    """Cut responses into passes of at most `passes.tokens` (one response at least)."""
+    chunk: list[int] = []
+    for u in sorted(some, key=lambda u: task.responses[u]):  # neighbours begin alike
+        if chunk and _tokens(task, [*chunk, u], passes.share) > passes.tokens:
+            yield chunk
+            chunk = []
+        chunk.append(u)
+    if chunk:
+        yield chunk
+
+
+def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
+    """All responses in one pass and a backward a group, or each group's own passes: what feeds fewer tokens.
+
+    A backward costs two forwards; short answers share nearly everything, long ones next to nothing.
+    """
+    groups = [b for b in range(len(share_BU)) if share_BU[b].any()]
+    members = {b: np.flatnonzero(share_BU[b]).tolist() for b in groups}
+    everyone = sorted({u for some in members.values() for u in some})
+    together = _tokens(task, everyone, passes.share)
+    apart = sum(3 * _tokens(task, some, passes.share) for some in members.values())
+    if together <= passes.tokens and together * (1 + 2 * len(groups)) <= apart:
+        return [_Pass(everyone, groups)]
+    return [_Pass(chunk, [b]) for b in groups for chunk in _chunks(task, members[b], passes)]
 
 
 def _gradients(parameters: dict[str, nn.Parameter]) -> Iterator[Tensor | None]:
@@ -77,78 +121,23 @@ def _gradients(parameters: dict[str, nn.Parameter]) -> Iterator[Tensor | None]:
         parameter.grad = None
 
 
-class _Backward:
-    """The backward passes of one prompt: through the rows to the prompt's states, then through the prompt.
+def _backward(
+    model: Any, task: Task, share_BU: Floats, one: _Pass, sampled: Sampled, share: bool
+) -> Iterator[tuple[int, Floats]]:
+    """Run a pass; after each group's backward yield the group and ln π of the pass's responses.
 
-    The prompt's states are leaves for the rows, so that rows may come in any number of chunks while the
-    prompt is run forward once and backward once a group.
+    The gradient of Σ_u share_u ln π(u) is then in the parameters, for the caller to take away.
     """
-
-    def __init__(self, model: Any, task: Task, packed: Packed, sampled: Sampled, rows_at_once: int) -> None:
-        self.model, self.task, self.packed, self.sampled = model, task, packed, sampled
-        count = len(packed.rows)
-        self.chunks = [range(i, min(i + rows_at_once, count)) for i in range(0, count, rows_at_once)]
-        self.kept: Tensor | None = None
-        self.prefix: Prefix | None = prefix_states(model, task.prompt, sampled)
-        self.leaves: list[Tensor] = []
-        if self.prefix is not None:
-            self.leaves = [s.detach().requires_grad_(s.requires_grad) for s in self.prefix.states]
-
-    def rows(self, rows: range) -> Tensor:
-        """ln π of the entries in these rows; kept if there is one chunk only."""
-        if self.kept is not None:
-            return self.kept
-        if self.prefix is None:
-            found = whole_rows(self.model, self.task.prompt, self.packed, rows, self.sampled)
-        else:
-            found = rows_after_prefix(
-                self.model, self.packed, rows, self.leaves, self.prefix.length, self.sampled
-            )
-        if len(self.chunks) == 1:
-            self.kept = found
-        return found
-
-    def first_tokens(self) -> Tensor:
-        """ln π of the entries that follow the prompt itself."""
-        tokens = torch.from_numpy(self.packed.token_E[entries_of_rows(self.packed, PROMPT_ITSELF)])
-        if self.prefix is not None:
-            return self.prefix.logprobs_V[tokens]
-        ids = torch.tensor([self.task.prompt], device=self.model.device)
-        logits = self.model(input_ids=ids, use_cache=False).logits[0, -1]
-        return self.sampled.logprobs(logits)[tokens]
-
-    def weighted(self, logprob: Tensor, rows: range, weight_E: Floats, value_E: Floats) -> Tensor:
-        """Σ of the rows' entries, weighted; their values are noted in `value_E`."""
-        entries = entries_of_rows(self.packed, rows)
-        value_E[entries] = logprob.detach().double().cpu().numpy()
-        return (logprob * torch.from_numpy(weight_E[entries]).to(logprob)).sum()
-
-    def run(self, weight_E: Floats) -> Floats:
-        """Add Σ_e weight_e ∇ ln π(entry e) to the parameters' gradients; returns ln π of the entries.
-
-        Entries of rows without weight are left NaN.
-        """
-        value_E = np.full(len(weight_E), np.nan)
-        for leaf in self.leaves:
-            leaf.grad = None
-        for rows in self.chunks:
-            if not weight_E[entries_of_rows(self.packed, rows)].any():
-                continue
-            loss = self.weighted(self.rows(rows), rows, weight_E, value_E)
-            if loss.requires_grad:
-                loss.backward(retain_graph=self.kept is not None)
-        loss = self.weighted(self.first_tokens(), PROMPT_ITSELF, weight_E, value_E)
-        into_states = [
-            (state, leaf.grad)
-            for state, leaf in zip(self.prefix.states if self.prefix else [], self.leaves, strict=True)
-            if leaf.grad is not None
-        ]
-        torch.autograd.backward(
-            [loss, *(state for state, _ in into_states)],
-            [torch.ones_like(loss), *(gradient for _, gradient in into_states)],
-            retain_graph=self.prefix is not None,
-        )
-        return value_E
+    responses = [task.responses[u] for u in one.responses]
+    if share:
+        logprob = trie_logprobs(model, task.prompt, responses, sampled)
+    else:
+        logprob = row_logprobs(model, model.device, task.prompt, responses, sampled)
+    values = logprob.detach().double().cpu().numpy()
+    for b in one.groups:
+        weight = torch.from_numpy(share_BU[b, one.responses]).to(logprob)
+        (logprob * weight).sum().backward(retain_graph=b != one.groups[-1])
+        yield b, values
 
 
 def shared(
@@ -157,34 +146,25 @@ def shared(
     sketch: Sketch,
     task: Task,
     sampled: Sampled,
-    rows_at_once: int = 64,
+    passes: Passes = Passes(),
 ) -> Scored:
     """Sketch of every group's gradient sum, with prompt, beginnings and duplicates computed once.
 
     `model` with `parameters` selected (see `parameters.selected`). Raises ModelError on a NaN.
     """
-    packed = pack(task.responses)
-    backward = _Backward(model, task, packed, sampled, rows_at_once)
-    basis_BU, of_G, scale_G = _up_to_scale(task.counts_GU)
-    sketches: list[NDArray[np.floating[Any]] | None] = []
-    value_E = np.full(len(packed.token_E), np.nan)
-    for share_U in basis_BU:
-        if not share_U.any():
-            sketches.append(None)
-            continue
-        found_E = backward.run(packed.entry_weights(share_U))
-        value_E = np.where(np.isnan(value_E), found_E, value_E)
-        sketches.append(sketch.fold(_gradients(parameters)).cpu().numpy())
-    logprob_U = packed.sum_entries(value_E)
+    share_BU, of_G, scale_G = _up_to_scale(task.counts_GU)
+    logprob_U = np.full(len(task.responses), np.nan)
+    sketches: dict[int, Tensor] = {}
+    for one in _plan(task, share_BU, passes):
+        for b, values in _backward(model, task, share_BU, one, sampled, passes.share):
+            logprob_U[one.responses] = values
+            folded = sketch.fold(_gradients(parameters))
+            sketches[b] = sketches[b] + folded if b in sketches else folded
     _check(logprob_U, task)
-    like = next(s for s in sketches if s is not None)
-    sketch_GD = np.stack(
-        [
-            np.zeros_like(like) if (s := sketches[b]) is None else s * like.dtype.type(scale)
-            for b, scale in zip(of_G, scale_G, strict=True)
-        ]
-    )
-    return Scored(sketch_GD, logprob_U)
+    sketch_BD = np.zeros((len(share_BU), sketch.size), next(iter(sketches.values())).cpu().numpy().dtype)
+    for b, found in sketches.items():
+        sketch_BD[b] = found.cpu().numpy()
+    return Scored(sketch_BD[of_G] * scale_G[:, None].astype(sketch_BD.dtype), logprob_U)
 
 
 def gradient_sum(
@@ -194,12 +174,13 @@ def gradient_sum(
     responses: list[Tokens],
     weight_U: Floats,
     sampled: Sampled,
-    rows_at_once: int = 64,
+    passes: Passes = Passes(),
 ) -> list[Tensor | None]:
     """Σ_u weight_u ∇ ln π(response_u) over the selected parameters, one tensor each, in their order."""
-    packed = pack(responses)
     task = Task(prompt, responses, weight_U[None])
-    _Backward(model, task, packed, sampled, rows_at_once).run(packed.entry_weights(weight_U))
+    for one in _plan(task, weight_U[None], passes):
+        for _ in _backward(model, task, weight_U[None], one, sampled, passes.share):
+            pass  # the gradients of all passes add up in the parameters
     return list(_gradients(parameters))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acute.gradients.forward import Sampled, response_logprob
-from acute.gradients.rows import Tokens
+from acute.gradients.trie import Tokens
 
 Floats = NDArray[np.float64]
 

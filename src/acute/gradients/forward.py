@@ -1,20 +1,20 @@
-"""Log-probabilities of packed responses, with the prompt's states computed once where the model allows.
+"""Log-probabilities of responses under a model, ready to be differentiated.
 
-Suffixes name axes: R rows, T tokens of a row, E entries (see `rows`).
+Three ways to the same numbers: `trie_logprobs` feeds prompt and trie once, as one sequence in which every
+token sees the prompt and its own ancestors; `row_logprobs` feeds a padded row a response, prompt
+included, for any architecture; `response_logprob` feeds one response alone.
+
+Suffixes name axes: U responses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
-from acute.gradients.rows import Packed, Tokens
+from acute.gradients.trie import Tokens, build
 from acute.models.distribution import next_token_logprobs
 
 
@@ -31,7 +31,7 @@ class Sampled:
 
 
 def pad(rows: Sequence[Tokens], device: torch.device, side: str = "right") -> tuple[Tensor, Tensor, Tensor]:
-    """Token ids, attention mask and position ids of rows of unequal length, each (R, T).
+    """Token ids, attention mask and position ids of rows of unequal length, each (rows, tokens).
 
     Padding is told by the mask alone, never by a token id: the pad token is often the end token.
     """
@@ -46,62 +46,52 @@ def pad(rows: Sequence[Tokens], device: torch.device, side: str = "right") -> tu
     return ids, mask, positions
 
 
-@dataclass(frozen=True)
-class Prefix:
-    """A prompt's attention states (keys and values, layer by layer) and its next-token log-probabilities."""
+def trie_logprobs(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> Tensor:
+    """ln π of each distinct response, shape (U,), prompt and shared beginnings computed once.
 
-    states: list[Tensor]
-    logprobs_V: Tensor
-    length: int
-
-
-def prefix_states(model: Any, prompt: Tokens, sampled: Sampled) -> Prefix | None:
-    """Run the prompt once. None where the architecture keeps other states than keys and values."""
-    ids, mask, positions = pad([prompt], model.device)
-    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
-    cache = getattr(out, "past_key_values", None)
-    if not isinstance(cache, DynamicCache) or any(type(layer) is not DynamicLayer for layer in cache.layers):
-        return None
-    states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
-    return Prefix(states, sampled.logprobs(out.logits[0, -1]), len(prompt))
-
-
-def entries_of_rows(packed: Packed, rows: range) -> NDArray[np.int64]:
-    """Indices of the entries that stand in these rows; row -1 is the prompt itself."""
-    return np.flatnonzero((packed.row_E >= rows.start) & (packed.row_E < rows.stop))
-
-
-def _pick(logprobs_RTV: Tensor, packed: Packed, rows: range, before: int) -> Tensor:
-    """The rows' entries; token j of a response is predicted at row position before + j - 1."""
-    entries = entries_of_rows(packed, rows)
-    where = (packed.row_E - rows.start, packed.position_E + before - 1, packed.token_E)
-    return logprobs_RTV[tuple(torch.from_numpy(axis[entries]) for axis in where)]
-
-
-def rows_after_prefix(
-    model: Any, packed: Packed, rows: range, states: list[Tensor], length: int, sampled: Sampled
-) -> Tensor:
-    """Log-probabilities of the entries in `rows`, continuing from a prompt's states; shape (entries,)."""
-    ids, mask, positions = pad([packed.rows[i] for i in rows], model.device)
-    cache = DynamicCache()
-    for layer, (keys, values) in enumerate(zip(states[::2], states[1::2], strict=True)):
-        cache.update(keys.expand(len(rows), -1, -1, -1), values.expand(len(rows), -1, -1, -1), layer)
-    whole = torch.cat([mask.new_ones(len(rows), length), mask], 1)
+    The model must obey a mask of its caller's and given positions in every layer; `obeys_masks` tells.
+    """
+    trie, before, device = build(responses), len(prompt), model.device
+    size = before + len(trie.token_T)
+    may_see = torch.ones(size, size, dtype=torch.bool).tril()
+    may_see[before:, before:] = torch.from_numpy(trie.may_see())
+    mask = torch.zeros(1, 1, size, size, dtype=model.dtype, device=device)
+    mask.masked_fill_(~may_see.to(device), torch.finfo(model.dtype).min)
     out = model(
-        input_ids=ids,
-        attention_mask=whole,
-        position_ids=positions + length,
-        past_key_values=cache,
-        use_cache=True,
+        input_ids=torch.tensor([[*prompt, *trie.token_T.tolist()]], device=device),
+        attention_mask=mask,
+        position_ids=torch.tensor([[*range(before), *(before + trie.depth_T).tolist()]], device=device),
+        use_cache=False,
+        logits_to_keep=size - before + 1,  # the prompt's last token and every node
     )
-    return _pick(sampled.logprobs(out.logits), packed, rows, 0)
+    entries = sampled.logprobs(out.logits[0])[
+        torch.from_numpy(trie.node_E + 1).to(device), torch.from_numpy(trie.token_E).to(device)
+    ]
+    response, entry = (torch.from_numpy(axis).to(device) for axis in (trie.response_P, trie.entry_P))
+    return entries.new_zeros(len(responses)).index_add(0, response, entries[entry])
 
 
-def whole_rows(model: Any, prompt: Tokens, packed: Packed, rows: range, sampled: Sampled) -> Tensor:
-    """As `rows_after_prefix`, with the prompt run again in every row: for any architecture."""
-    ids, mask, positions = pad([prompt + packed.rows[i] for i in rows], model.device)
-    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)
-    return _pick(sampled.logprobs(out.logits), packed, rows, len(prompt))
+def row_logprobs(
+    call: Callable[..., Any],
+    device: torch.device,
+    prompt: Tokens,
+    responses: Sequence[Tokens],
+    sampled: Sampled,
+    side: str = "right",
+) -> Tensor:
+    """ln π of each response, shape (U,), one row each; `call` is the model or takes its place."""
+    rows = [prompt + response[:-1] for response in responses]
+    ids, mask, positions = pad(rows, device, side)
+    logits = call(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
+    row, at, token = [], [], []
+    for u, (whole, response) in enumerate(zip(rows, responses, strict=True)):
+        first = len(prompt) - 1 + (ids.shape[1] - len(whole) if side == "left" else 0)
+        for j, t in enumerate(response):
+            row.append(u)
+            at.append(first + j)
+            token.append(t)
+    picked = sampled.logprobs(logits[row, at]).gather(1, torch.tensor(token, device=device)[:, None])[:, 0]
+    return picked.new_zeros(len(rows)).index_add(0, torch.tensor(row, device=device), picked)
 
 
 def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Sampled) -> Tensor:
@@ -110,3 +100,19 @@ def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Samp
     logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 :]
     target = torch.tensor(response, device=model.device)
     return sampled.logprobs(logits).gather(1, target[:, None]).sum()
+
+
+def obeys_masks(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> bool:
+    """Whether `trie_logprobs` is right for this model, tried on these responses.
+
+    Models with sliding windows or recurrent states may ignore the mask: try the longest prompt of a run.
+    """
+    with torch.inference_mode():
+        plain = row_logprobs(model, model.device, prompt, responses, sampled)
+        try:
+            shared = trie_logprobs(model, prompt, responses, sampled)
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return False  # it does not take such a mask at all
+    # rounding of a low-precision model is no disobedience; a wrong mask is off by far more
+    allowed = {torch.bfloat16: 0.3, torch.float16: 0.1}.get(model.dtype, 1e-3)
+    return bool((shared - plain).abs().max() <= allowed)

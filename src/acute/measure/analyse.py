@@ -118,11 +118,10 @@ def _finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _verdict(ks: Sequence[int], inner: Sequence[Answer]) -> Json:
-    """conflict: some interval lies below 0 · no conflict: all lie above · cannot tell: neither."""
-    known = [(k, a.estimate) for k, a in zip(ks, inner, strict=True) if a.estimate is not None]
-    below = [k for k, e in known if e.hi is not None and e.hi < 0]
-    above = [k for k, e in known if e.lo is not None and e.lo > 0]
+def _verdict(ks: Sequence[int], band: Sequence[tuple[float, float] | None]) -> Json:
+    """conflict: the band over all k lies below 0 somewhere · no conflict: nowhere does it reach 0."""
+    below = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[1] < 0]
+    above = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[0] > 0]
     if below:
         return {"answer": "conflict", "k": below[0]}
     return {"answer": "no conflict" if len(above) == len(ks) else "cannot tell", "k": None}
@@ -173,7 +172,8 @@ def _costs(row: Json) -> float:
     return float("inf") if share is None or share["hi"] is None else float(share["hi"])
 
 
-def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]:
+def _families(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> list[Json]:
+    """A row a family: p, agreement with ∇J_1, and what it adds to the cosine at k."""
     names = sorted({f["family"] for f in facts if f["family"] is not None})
     if not names:
         return []
@@ -181,45 +181,64 @@ def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]
     size = inside.sum(1)
     shares = inside * curve.N / size[:, None]
     norm = max(curve.norm[0].finite, 0.0)
+    norms = max(curve.norm[k - 1].finite, 0.0) * norm
     answers = finite_answers(restricted(measured, 1, shares), curve.size, norm**2)
+    parts = finite_answers(restricted(measured, k, inside), curve.size, norms)
     return [
         {
             "family": name,
             "prompts": int(size[i]),
             "p": _json(pass_at_k_of_these(measured.n_N[inside[i] > 0], measured.c_N[inside[i] > 0], 1)),
             "agreement": _json(answers[i].estimate),
+            "share": _json(_scaled(parts[i].estimate, 1 / np.sqrt(norms))) if norms > 0 else None,
         }
         for i, name in enumerate(names)
     ]
 
 
-def analyse(
-    prompts: pa.Table,
+class Selected(NamedTuple):
+    """The prompts that are analysed, and what was left out: how many for which reason."""
+
+    prompt_ids: list[str]
+    measured: Measured
+    excluded: Json
+
+
+def select(
     responses: pa.Table,
     sums_NMOD: NDArray[np.floating],
     sketched_ids: list[str],
-    ks: Sequence[int],
+    k_max: int,
     easy: float | None = None,
     hard: float | None = None,
-) -> Json:
-    """Everything that `analysis.json` holds (contract: see docs/analysis.md), NaN-free.
+) -> Selected:
+    """Join counts and sketches by prompt, and leave out what cannot be analysed up to `k_max`.
 
     `sums_NMOD` are the sketched gradient sums of the prompts `sketched_ids`, by fold and outcome (wrong,
     right). Raises NotEnoughData if no prompt with both successes and failures is left.
     """
     counts = count(responses)
-    kept, excluded = _kept(counts, max(ks), easy, hard)
-    at = {name: i for i, name in enumerate(sketched_ids)}
+    kept, excluded = _kept(counts, k_max, easy, hard)
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     if not ((c_NM.sum(1) > 0) & (c_NM.sum(1) < n_NM.sum(1))).any():
         raise NotEnoughData(
             f"no prompt has both right and wrong responses (prompts left: {len(kept)}; left out: "
             f"{excluded or 'none'}): wanted at least one; take easier or harder prompts, or more responses"
         )
+    at = {name: i for i, name in enumerate(sketched_ids)}
     ids = [counts.prompt_ids[i] for i in kept]
-    measured = Measured(n_NM, c_NM, sums_NMOD[[at[name] for name in ids]], sums_NMOD.shape[3])
+    sums = sums_NMOD[[at[name] for name in ids]]
+    return Selected(ids, Measured(n_NM, c_NM, sums, sums_NMOD.shape[3]), excluded)
+
+
+def analyse(
+    selected: Selected, prompts: pa.Table, responses: pa.Table, ks: Sequence[int], seed: int = 0
+) -> Json:
+    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
+    ids, measured, excluded = selected
     curve = Curve(measured, max(ks))
     inner = [curve.inner(k) for k in curve.k]
+    band = curve.band(seed)
     population = [curve.inner_population(k) for k in curve.k]
     conflict, conflict_population = _conflict(curve, ks)
     family = dict(zip(*prompts.select(["prompt_id", "family"]).to_pydict().values(), strict=True))
@@ -248,6 +267,7 @@ def analyse(
             "k": curve.k,
             "inner": [_json(a.estimate) for a in inner],
             "cosine": [_json(curve.cosine(k).estimate) for k in curve.k],
+            "inner_band": [None if ends is None else list(ends) for ends in band],
         },
         "k_dagger": _json(crossing(curve.k, [a.estimate for a in inner], dagger)),
         "k_dagger_population": _json(crossing(curve.k, [a.estimate for a in population], dagger_population)),
@@ -257,10 +277,10 @@ def analyse(
             "unweighted_mean": _json(inner[0].estimate),
             "weighted_mean": _json(inner[-1].estimate),
         },
-        "families": _families(measured, curve, facts),
+        "families": _families(measured, curve, max(ks), facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
-        "verdict": _verdict(curve.k, inner),
+        "verdict": _verdict(curve.k, band),
     }
 
 

@@ -17,6 +17,7 @@ from acute.measure.intervals import (
     p_value_negative,
     prompt_variance,
     ratio,
+    simultaneous_reach,
 )
 
 Floats = NDArray[np.float64]
@@ -84,6 +85,19 @@ class Curve:
         variance, df = deletion_variance(self.with_first[i].deleted_NM)
         total = variance / self.N**2 + self._sketch_variance(i, "finite")
         return _answer(self.with_first[i].finite, total, df)
+
+    def band(self, seed: int) -> list[tuple[float, float] | None]:
+        """A 95 % band that ⟨∇J_k, ∇J_1⟩ of these prompts lies in for all k at once; None where unknown."""
+        known = [i for i, p in enumerate(self.with_first) if np.isfinite(p.finite)]
+        deleted = np.stack([self.with_first[i].deleted_NM for i in known])
+        reach = simultaneous_reach(deleted, min(deletion_variance(d)[1] for d in deleted), seed)
+        found: list[tuple[float, float] | None] = [None] * len(self.k)
+        for i in known:
+            estimate = self.inner(i + 1).estimate
+            if estimate is not None and estimate.se is not None:
+                half = reach * estimate.se
+                found[i] = estimate.value - half, estimate.value + half
+        return found
 
     def inner_population(self, k: int) -> Answer:
         """⟨∇J_k, ∇J_1⟩ of the prompt distribution."""

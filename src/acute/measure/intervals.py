@@ -49,6 +49,25 @@ def deletion_variance(deleted_NM: Floats) -> tuple[float, float]:
     return float(total), float((M + 1) * total**2 / squares - 2)
 
 
+def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 4000) -> float:
+    """How many standard errors a 95 % band over all k must reach, where each k alone needs Student's t.
+
+    The largest of |error_k| / se_k over k, with the errors' joint law taken from the fold-deleted values
+    (Gaussian multipliers) and `df` degrees of freedom in the standard errors. K curves, N prompts, M folds.
+
+    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
+    """
+    K, N, M = deleted_KNM.shape
+    deviation = (deleted_KNM - deleted_KNM.mean(2, keepdims=True)).reshape(K, N * M)
+    size = np.sqrt((deviation**2).sum(1))
+    unit = deviation[size > 0] / size[size > 0, None]
+    rng = np.random.default_rng(seed)
+    largest = np.abs(rng.standard_normal((draws, N * M)) @ unit.T).max(1, initial=0.0)
+    if np.isfinite(df):
+        largest = largest / np.sqrt(rng.chisquare(df, draws) / df)
+    return float(np.quantile(largest, LEVEL))
+
+
 def prompt_variance(psi_N: Floats) -> tuple[float, float]:
     """Variance of a mean over prompts with influences psi, and its degrees of freedom N - 1."""
     N = len(psi_N)

@@ -20,7 +20,8 @@ def next_token_logprobs(logits: Tensor, temperature: float, top_p: float) -> Ten
     logprobs = (logits / temperature).log_softmax(-1)
     if top_p >= 1:
         return logprobs
-    ordered, order = logprobs.detach().sort(-1, descending=True)
+    # stable: among equals the first tokens are kept, whatever the shape of the batch
+    ordered, order = logprobs.detach().sort(dim=-1, descending=True, stable=True)
     before = ordered.exp().cumsum(-1) - ordered.exp()  # mass of the tokens ahead: the first is always kept
     dropped = torch.zeros_like(before, dtype=torch.bool).scatter(-1, order, before >= top_p)
     return logprobs.masked_fill(dropped, -torch.inf).log_softmax(-1)

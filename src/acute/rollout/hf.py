@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acute.errors import ModelError
 from acute.models.distribution import next_token_logprobs
 from acute.models.load import Policy
 
@@ -64,12 +65,16 @@ def uniforms(seed: int, prompt_id: str, n: int, steps: int) -> NDArray[np.float6
     return np.random.default_rng([seed, zlib.crc32(prompt_id.encode())]).random((n, steps))
 
 
-def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDArray[np.int64]:
+def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDArray[np.intp]:
     """One token a uniform number, by inverting the cumulative distribution; shape (R,)."""
     cumulative = np.exp(logprob_V).cumsum()
-    found = np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right")
-    # rounding may leave u · total at the total itself; the last token with any probability is meant
-    return np.asarray(np.minimum(found, np.flatnonzero(np.isfinite(logprob_V))[-1]))
+    if np.isnan(cumulative[-1]):
+        raise ModelError(
+            "the model gives no probabilities for the next token (NaN): wanted finite logits; "
+            "are its weights whole? Half precision may overflow: try model.dtype = float32"
+        )
+    # u < 1, so u · total < total even after rounding, and tokens of probability 0 are stepped over
+    return np.asarray(np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right"))
 
 
 class _Sampler:
@@ -99,16 +104,21 @@ class _Sampler:
             use_cache=True,
             logits_to_keep=1,
         )
+        if (cache := out.get("past_key_values")) is None:
+            raise ModelError(
+                f"{type(self.policy.model).__name__} gives no past_key_values: wanted a model that keeps "
+                f"attention states, as sampling goes on from them"
+            )
         rows = np.arange(self.sampling.n)
         states = [_State(i, rows, (), 0.0) for i in range(len(prompts))]
         self.finished = [[None] * self.sampling.n for _ in prompts]
-        return _Batch(states, self._logprobs(out.logits), out.past_key_values, mask)
+        return _Batch(states, self._logprobs(out.logits), cache, mask)
 
     def _ending(self, tokens: tuple[int, ...]) -> str | None:
         if tokens[-1] in self.policy.eos_ids:
             return "eos"
         if self.sampling.stop:
-            text = self.policy.tokenizer.decode(tokens)
+            text = self.policy.tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
             if any(stop in text for stop in self.sampling.stop):
                 return "stop"
         return "length" if len(tokens) == self.sampling.max_tokens else None

@@ -14,9 +14,9 @@ from acute.core.estimators import pass_at_k_advantages
 from acute.gradients.dots import by_hooks
 from acute.gradients.engines import gradient_sum
 from acute.gradients.forward import Sampled
-from acute.gradients.rows import Tokens
 from acute.gradients.sketch import Sketch
 from acute.gradients.store import read_part
+from acute.gradients.trie import Tokens
 from acute.progress import tracked
 from acute.run import Run
 from acute.stages.score import Group, add_column

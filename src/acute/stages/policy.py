@@ -24,5 +24,5 @@ def policy_of(config: ModelConfig) -> Any:
 
 
 def tokens_of(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """Token ids of a rendered prompt, which holds every special token already."""
-    return tuple(tokenizer(text, add_special_tokens=False).input_ids)
+    """Token ids of a rendered prompt; a chat template wrote its special tokens, a base model's come now."""
+    return tuple(tokenizer(text, add_special_tokens=tokenizer.chat_template is None).input_ids)

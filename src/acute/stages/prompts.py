@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from acute.run import Run
 from acute.stages.policy import policy_of
+from acute.stages.verify import verifiers
 from acute.table import PROMPTS, schema_of
 
 COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "family", "level", "verify")
@@ -22,5 +23,9 @@ def make_prompts(run: Run) -> None:
             question, messages = row.get("prompt"), row.pop("messages", None)
             row["question"] = question or messages[-1]["content"]
             row["prompt"] = render(tokenizer, question, messages, row.get("prefill"))
-        run.write_prompts(pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS)))
+        table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
+        verifiers(
+            table, config.verify.kind
+        )  # what can never be checked is refused before anything is sampled
+        run.write_prompts(table)
         facts["prompts"] = len(rows)

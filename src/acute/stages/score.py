@@ -14,6 +14,7 @@ from acute.table import with_column, write_atomically
 
 if TYPE_CHECKING:
     from acute.gradients.engines import Task
+    from acute.gradients.forward import Sampled
 
 Row = dict[str, Any]
 
@@ -100,7 +101,7 @@ def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
 
 def score(run: Run) -> None:
     """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt."""
-    from acute.gradients.engines import one_by_one, shared
+    from acute.gradients.engines import Passes, one_by_one, shared
     from acute.gradients.forward import Sampled
     from acute.gradients.parameters import selected
     from acute.gradients.sketch import Sketch
@@ -111,13 +112,17 @@ def score(run: Run) -> None:
     groups, folds = groups_of(run), config.score.folds
     prompts = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
-    engine = one_by_one if config.score.engine == "reference" else shared
     with (
         run.stage("score") as facts,
         selected(policy.model, config.score.parameters) as parameters,
     ):
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed)
-        facts.update(parameters=sum(p.numel() for p in parameters.values()), tensors=len(parameters))
+        passes = Passes(config.score.tokens_at_once, _may_share(policy.model, groups, prompts, sampled))
+        facts.update(
+            parameters=sum(p.numel() for p in parameters.values()),
+            tensors=len(parameters),
+            shared_prefixes=passes.share,
+        )
         with tracked("score", len(groups)) as tracker:
             for index, group in enumerate(groups):
                 part = run.part("score", index, "npz")
@@ -126,7 +131,10 @@ def score(run: Run) -> None:
                     logprob: dict[str, float] = {}
                     if group.has_signal:
                         task = group.task(prompts[group.prompt_id], folds)
-                        found = engine(policy.model, parameters, sketch, task, sampled)
+                        if config.score.engine == "reference":
+                            found = one_by_one(policy.model, parameters, sketch, task, sampled)
+                        else:
+                            found = shared(policy.model, parameters, sketch, task, sampled, passes)
                         sums = found.sketch_GD.reshape(folds, 2, -1)
                         logprob = group.by_row(found.logprob_U)
                         disagreement(group.rows, logprob, config.model.dtype)
@@ -138,6 +146,20 @@ def score(run: Run) -> None:
 
             run.remember("checks", {"dots": audit(run, policy, parameters, sketch, groups, prompts, sampled)})
         _gather(run, groups)
+
+
+def _may_share(
+    model: Any, groups: list[Group], prompts: dict[str, tuple[int, ...]], sampled: "Sampled"
+) -> bool:
+    """Whether this model computes a trie rightly, tried on the longest prompt and its longest responses."""
+    from acute.gradients.forward import obeys_masks
+
+    with_signal = [group for group in groups if group.has_signal]
+    if not with_signal:
+        return False
+    longest = max(with_signal, key=lambda g: len(prompts[g.prompt_id]) + max(map(len, g.distinct)))
+    some = sorted(longest.distinct, key=len)[-4:]
+    return obeys_masks(model, prompts[longest.prompt_id], some, sampled)
 
 
 def _gather(run: Run, groups: list[Group]) -> None:

@@ -126,6 +126,13 @@ def test_leave_one_out_is_unbiased_for_every_polynomial(name):
         assert found == pytest.approx(f.weight(P), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["grpo", "rs-grpo"])
+def test_the_surrogates_in_the_registry_tend_to_what_they_declare(name):
+    e, p = ESTIMATORS[name], np.array([0.2, 0.5, 0.7])
+    found = weight(lambda r: e.advantage(r, 1), 256, p)
+    assert found == pytest.approx(e.declared(256, 1).weight(p), rel=0.02)
+
+
 def test_leave_one_out_says_what_it_needs():
     with pytest.raises(ConfigError, match=r"pass@4 needs groups of 4 or more, found 3"):
         surrogates.leave_one_out([1, 0, 0], parse("pass@4"))

@@ -71,7 +71,8 @@ def pkpo_loo(rewards: Floats, k: int) -> Floats:
     """PKPO with leave-one-out baseline over responses: unbiased for ∇ max@k, needs k < n.
 
     s_i minus the mean over j ≠ i of s_j computed without i. That mean is k/(n-1) times the estimate of max@k
-    without i, and the k-subsets without i are those of the group less those that hold i.
+    without i, and the k-subsets without i are those of the group less those that hold i. Not centred: adding
+    b to all rewards adds -b k/(n-1) to all advantages, noise but no bias.
 
     Reference: PKPO, arXiv:2505.15201 (s^loo).
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from acute.core import objectives as f
@@ -52,71 +53,62 @@ def _pass_n(n: int, _k: int) -> Objective:
     return f.pass_at_k(n)
 
 
+def _without_k(advantage: Callable[[Any], Any]) -> Callable[[Any, int], Any]:
+    return lambda rewards, _: advantage(rewards)
+
+
+def _half_pass_k(_n: int, k: int) -> Objective:
+    return f.mixture(0.5, k)
+
+
+def _at_least(least: int) -> Callable[[int], int]:
+    return lambda k: max(least, k)
+
+
+def _two(_k: int) -> int:
+    return 2
+
+
+_PKPO, _TANG, _SUBSETS = "PKPO, arXiv:2505.15201", "arXiv:2503.19595", "arXiv:2508.10751"
+_MAXRL, _SIGNS = "MaxRL, arXiv:2602.02710", "arXiv:2506.01347"
+_no_std, _drawn_no_std = (
+    partial(form, by_std=False)
+    for form in (training.pass_at_k_training, training.pass_at_k_training_bootstrap)
+)
+
 _ALL = (
-    Estimator("reinforce", lambda r, _: one.reinforce(r), _pass_1, "Williams 1992", _one, real_rewards=True),
-    Estimator(
-        "rloo", lambda r, _: one.rloo(r), _pass_1, "arXiv:2402.14740", _one, lambda _: 2, real_rewards=True
-    ),
+    Estimator("reinforce", _without_k(one.reinforce), _pass_1, "Williams 1992", _one, real_rewards=True),
+    Estimator("rloo", _without_k(one.rloo), _pass_1, "arXiv:2402.14740", _one, _two, real_rewards=True),
     Estimator(
         "mean-centred",
-        lambda r, _: one.mean_centred(r),
+        _without_k(one.mean_centred),
         _pass_1,
         "Dr. GRPO, arXiv:2503.20783",
         lambda n, _: (n - 1) / n,
         real_rewards=True,
     ),
-    Estimator("psr", lambda r, _: one.positive_only(r), _pass_1, "arXiv:2506.01347", _one),
-    Estimator("nsr", lambda r, _: one.negative_only(r), _pass_1, "arXiv:2506.01347", _one),
-    Estimator(
-        "w-reinforce", lambda r, _: one.weighted_reinforce(r), _pass_1, "arXiv:2506.01347", lambda *_: 1.1
-    ),
-    Estimator(
-        "grpo",
-        lambda r, _: surrogates.grpo(r),
-        lambda *_: f.arcsine(),
-        "arXiv:2402.03300",
-        least_n=lambda _: 2,
-    ),
-    Estimator(
-        "maxrl",
-        lambda r, _: surrogates.maxrl(r),
-        lambda n, _: f.truncated_log(n - 1),
-        "MaxRL, arXiv:2602.02710",
-        _one,
-        lambda _: 2,
-    ),
+    Estimator("psr", _without_k(one.positive_only), _pass_1, _SIGNS, _one),
+    Estimator("nsr", _without_k(one.negative_only), _pass_1, _SIGNS, _one),
+    Estimator("w-reinforce", _without_k(one.weighted_reinforce), _pass_1, _SIGNS, lambda *_: 1.1),
+    Estimator("grpo", _without_k(surrogates.grpo), lambda *_: f.arcsine(), "arXiv:2402.03300", least_n=_two),
+    Estimator("maxrl", _without_k(surrogates.maxrl), lambda n, _: f.truncated_log(n - 1), _MAXRL, _one, _two),
     Estimator(
         "maxrl-uncentred",
-        lambda r, _: surrogates.maxrl_uncentred(r),
+        _without_k(surrogates.maxrl_uncentred),
         lambda n, _: f.truncated_log(n),
-        "MaxRL, arXiv:2602.02710",
+        _MAXRL,
         _one,
     ),
     Estimator(
         "rs-grpo",
-        lambda r, _: surrogates.rs_grpo(r),
+        _without_k(surrogates.rs_grpo),
         lambda *_: f.risk_sensitive(2.0),
         "RS-GRPO, arXiv:2509.24261, β = 2",
     ),
-    Estimator("pkpo", passk.pkpo, _pass_k, "PKPO, arXiv:2505.15201", _one, lambda k: k, real_rewards=True),
+    Estimator("pkpo", passk.pkpo, _pass_k, _PKPO, _one, _at_least(1), real_rewards=True),
+    Estimator("pkpo-loo", passk.pkpo_loo, _pass_k, _PKPO, _one, lambda k: k + 1, real_rewards=True),
     Estimator(
-        "pkpo-loo",
-        passk.pkpo_loo,
-        _pass_k,
-        "PKPO, arXiv:2505.15201",
-        _one,
-        lambda k: k + 1,
-        real_rewards=True,
-    ),
-    Estimator(
-        "pkpo-loo-1",
-        passk.pkpo_loo_minus_one,
-        _pass_k,
-        "PKPO, arXiv:2505.15201",
-        _one,
-        lambda k: k,
-        2,
-        real_rewards=True,
+        "pkpo-loo-1", passk.pkpo_loo_minus_one, _pass_k, _PKPO, _one, _at_least(2), 2, real_rewards=True
     ),
     Estimator(
         "pass-at-k-loo",
@@ -124,85 +116,71 @@ _ALL = (
         _pass_k,
         "leave-one-out weight and baseline (ours)",
         _one,
-        lambda k: max(2, k),
+        _at_least(2),
     ),
     Estimator(
         "mixture-loo",
         lambda r, k: surrogates.leave_one_out(r, f.mixture(0.5, k)),
-        lambda _, k: f.mixture(0.5, k),
+        _half_pass_k,
         "half pass@1, half pass@k, leave-one-out (ours)",
         _one,
-        lambda k: max(2, k),
+        _at_least(2),
     ),
-    Estimator(
-        "tang",
-        lambda r, _: passk.tang(r),
-        _pass_n,
-        "arXiv:2503.19595",
-        _one,
-        lambda _: 2,
-        real_rewards=True,
-    ),
+    Estimator("tang", _without_k(passk.tang), _pass_n, _TANG, _one, _two, real_rewards=True),
     Estimator(
         "tang-mean-centred",
-        lambda r, _: passk.tang_mean_centred(r),
+        _without_k(passk.tang_mean_centred),
         lambda n, _: f.pass_at_k(n - 1),
-        "arXiv:2503.19595",
+        _TANG,
         _one,
-        lambda _: 2,
+        _two,
     ),
     Estimator(
         "verl-grpo-passk",
-        lambda r, _: passk.verl_grpo_passk(r),
+        _without_k(passk.verl_grpo_passk),
         _pass_n,
         "grpo_passk of verl 0.9.1",
         lambda n, _: 1 / n / (n**-0.5 + 1e-6),
-        lambda _: 2,
+        _two,
     ),
     Estimator(
         "pass-at-k-training",
         training.pass_at_k_training,
         _pass_k,
-        "arXiv:2508.10751, analytic",
-        least_n=lambda k: k,
+        f"{_SUBSETS}, analytic",
+        least_n=_at_least(1),
     ),
     Estimator(
         "pass-at-k-training-no-std",
-        lambda r, k: training.pass_at_k_training(r, k, by_std=False),
+        _no_std,
         _pass_k,
-        "arXiv:2508.10751, analytic without σ",
+        f"{_SUBSETS}, analytic without σ",
         lambda n, k: (n - k) / (n * k),
-        lambda k: k,
+        _at_least(1),
     ),
     Estimator(
         "pass-at-k-training-bootstrap",
         training.pass_at_k_training_bootstrap,
         _pass_k,
-        "arXiv:2508.10751, mean over draws of n subsets",
-        least_n=lambda k: k,
+        f"{_SUBSETS}, mean over draws of n subsets",
+        least_n=_at_least(1),
     ),
     Estimator(
         "pass-at-k-training-bootstrap-no-std",
-        lambda r, k: training.pass_at_k_training_bootstrap(r, k, by_std=False),
+        _drawn_no_std,
         _pass_k,
-        "arXiv:2508.10751, mean over draws of n subsets, without σ",
+        f"{_SUBSETS}, mean over draws of n subsets, without σ",
         lambda n, k: (1 - 1 / n) * (n - k) / n,
-        lambda k: k,
+        _at_least(1),
     ),
     Estimator("naive-plug-in", passk.naive_plug_in, _pass_k, "w_k(c/n) times the reward"),
-    Estimator(
-        "naive-plug-in-rloo",
-        passk.naive_plug_in_rloo,
-        _pass_k,
-        "w_k(c/n) times RLOO",
-        least_n=lambda _: 2,
-    ),
+    Estimator("naive-plug-in-rloo", passk.naive_plug_in_rloo, _pass_k, "w_k(c/n) times RLOO", least_n=_two),
     Estimator(
         "maxrl-repository-pkpo",
         passk.maxrl_repository_pkpo,
         _pass_k,
         "pkpo of github.com/tajwarfahim/maxrl",
-        least_n=lambda k: k,
+        least_n=_at_least(2),
         least_k=2,
     ),
     Estimator(
@@ -211,7 +189,7 @@ _ALL = (
         _pass_k,
         "rLLM pull request 743",
         lambda n, k: 1 - k / n,
-        lambda k: k,
+        _at_least(1),
         real_rewards=True,
     ),
 )

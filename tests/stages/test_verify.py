@@ -1,0 +1,36 @@
+"""Which verifier checks a prompt, and what is refused before anything is sampled."""
+
+import pyarrow as pa
+import pytest
+
+from acute.errors import InputError
+from acute.stages.verify import verifiers
+from acute.table import PROMPTS, schema_of
+from acute.verify.exact import exact
+from acute.verify.short import short
+
+
+def prompts(*answers_and_verifiers):
+    rows = [
+        {"prompt_id": f"p{i}", "prompt": "?", "answer": answer, "verify": own}
+        for i, (answer, own) in enumerate(answers_and_verifiers)
+    ]
+    return pa.Table.from_pylist(rows, schema_of(PROMPTS, ("prompt_id", "prompt", "answer", "verify")))
+
+
+def test_a_prompt_may_have_its_own():
+    found = verifiers(prompts(("7", None), (" 7", "exact")), "short")
+    assert found == {"p0": (short, "7"), "p1": (exact, " 7")}
+
+
+def test_an_unknown_one_is_named_with_its_prompt():
+    with pytest.raises(InputError, match="prompt 'p1': wanted verify = exact or short, found 'math'"):
+        verifiers(prompts(("7", None), ("7", "math")), "short")
+
+
+def test_an_answer_that_could_never_be_found_is_refused():
+    with pytest.raises(
+        InputError, match=r"prompt 'p0': .* found 'New York': no response could ever be right"
+    ):
+        verifiers(prompts(("New York", None)), "short")
+    assert verifiers(prompts(("New York", None)), "exact")

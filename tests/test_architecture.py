@@ -39,6 +39,7 @@ PUTS_PARTS_TOGETHER = {
     "testing",
     "pytest_plugin",
     "profile_run",
+    "gate_inputs",
 }
 
 

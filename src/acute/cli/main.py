@@ -6,7 +6,7 @@ import sys
 import typer
 
 from acute import __version__
-from acute.cli import doctor, profile, selfcheck, stages, toy
+from acute.cli import doctor, gate, profile, selfcheck, stages, toy
 from acute.errors import AcuteError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ for _command in (
     stages.analyse,
     stages.report,
     profile.profile,
+    gate.gate,
     selfcheck.selfcheck,
     doctor.doctor,
 ):

@@ -1,9 +1,11 @@
 """The rules of the house, read from the source itself."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
 
@@ -181,3 +183,55 @@ def test_the_cli_page_is_current(tmp_path):
     command = [sys.executable, "-m", "typer", "acute.cli.main", "utils", "docs", "--name", "acute"]
     subprocess.run([*command, "--output", str(page)], check=True, capture_output=True)
     assert page.read_text() == (ROOT / "docs" / "cli.md").read_text(), "run `make docs`"
+
+
+LAYOUT = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+
+
+def lines_of_code(text):
+    """Lines that hold code: no blank one, no comment, no docstring or string that stands for one."""
+    told = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+    held = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in LAYOUT:
+            held.update(range(token.start[0], token.end[0] + 1))
+    return len(held - {line for node in told for line in range(node.lineno, node.end_lineno + 1)})
+
+
+def test_core_has_two_lines_of_test_for_every_line():
+    core, tests = (
+        sum(lines_of_code(path.read_text()) for path in folder.rglob("*.py"))
+        for folder in (SRC / "core", ROOT / "tests" / "core")
+    )
+    assert tests >= 2 * core, f"wanted {2 * core} lines of code or more in tests/core, found {tests}"
+
+
+def test_what_counts_as_a_line_of_code():
+    text = '''"""Docstring
+of two lines."""
+
+x = (  # a comment beside code
+    1,
+)
+# a comment alone
+y = """a value
+of two lines"""
+"""What y is."""
+def f():
+    """Docstring."""
+    return x
+'''
+    assert lines_of_code(text) == 3 + 2 + 2

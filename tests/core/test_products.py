@@ -1,63 +1,159 @@
-"""Unbiasedness and the algebra of the products, on finite worlds with exact truth."""
+"""The products against pairs of responses taken one by one, and what they must do on any rollout.
+
+Their unbiasedness is proved in test_products_exact.py.
+"""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from acute.core.estimators import pass_at_k_advantages
 from acute.core.products import Products, coefficients, first_negative, plug_in, unbiased
+from tests.core.asserts import assert_close
+from tests.core.rollouts import (
+    grouped,
+    merged,
+    plug_in_slowly,
+    product_slowly,
+    products_of,
+    random_rollout,
+    unbiased_slowly,
+)
 from tests.worlds import world
 
 KS = [1, 2, 4]
+OF = ("finite", "population", "naive", "psi_N", "deleted_NM")
+SCALARS = OF[:3]
+few = settings(deadline=None, max_examples=30)
 
 
-def estimates(of, n=8, folds=2, rounds=4000):
-    w = world()
-    rng = np.random.default_rng(1)
-    found = []
-    for _ in range(rounds):
-        n_NM, c_NM, sums = w.roll(n, folds, rng)
-        products = Products(sums, coefficients([unbiased(k) for k in KS], n_NM, c_NM))
-        found.append([getattr(products.product(i, 0), of) for i in range(len(KS))])
-    return w, np.array(found)
+@st.composite
+def rollouts(draw, least=2, prompts=2):
+    """Any rollout: its folds and prompts have different numbers of responses, some without a success."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = draw(st.integers(prompts, prompts + 3)), draw(st.integers(2, 4))
+    return random_rollout(rng, rng.integers(least, 6, size=shape), p=draw(st.floats(0.1, 0.9)))
 
 
-def off_diagonal(w, k):
-    N = len(w.p_N)
-    weighted = (k * (1 - w.p_N) ** (k - 1))[:, None] * w.grad_p_ND
-    own = (weighted * w.grad_p_ND).sum()
-    return (N**2 * w.inner(k) - own) / (N * (N - 1))
+def assert_same(one, other, slack=1e-9):
+    for of in OF:
+        assert_close(getattr(one, of), getattr(other, of), slack=slack, message=of)
 
 
-@pytest.mark.parametrize("folds", [2, 4])
-@pytest.mark.parametrize("of", ["finite", "population"])
-def test_products_are_unbiased_and_the_naive_ones_are_not(of, folds):
-    w, found = estimates(of, n=16, folds=folds)
-    truth = np.array([w.inner(k) if of == "finite" else off_diagonal(w, k) for k in KS])
-    error = (found.mean(0) - truth) / (found.std(0) / np.sqrt(len(found)))
-    assert np.abs(error).max() < 3.5
-    _, naive = estimates("naive", n=16, folds=folds, rounds=2000)
-    assert naive[:, 0].mean() - w.inner(1) > 5 * naive[:, 0].std() / np.sqrt(2000)
+@few
+@given(rollouts())
+def test_they_are_means_over_pairs_of_prompts_and_of_folds(rollout):
+    fast = products_of(rollout, unbiased(1), unbiased(2), plug_in(3))
+    slow = [unbiased_slowly(1), unbiased_slowly(2), plug_in_slowly(3)]
+    for i, j in ((0, 0), (1, 0), (0, 1), (2, 0), (1, 2)):
+        found = fast.product(i, j)
+        for of, want in product_slowly(rollout, slow[i], slow[j]).items():
+            assert_close(getattr(found, of), want, message=of)
 
 
-def test_with_many_responses_every_estimate_is_the_truth():
-    w = world()
-    n_NM, c_NM, sums = w.roll(4_000_000, 2, np.random.default_rng(0))
-    products = Products(sums, coefficients([unbiased(1), unbiased(4), plug_in(4)], n_NM, c_NM))
-    assert products.product(1, 0).finite == pytest.approx(w.inner(4), rel=0.02)
-    assert products.product(2, 0).finite == pytest.approx(w.inner(4), rel=0.02)
-    assert products.product(0, 1).finite == pytest.approx(products.product(1, 0).finite, rel=1e-12)
+@few
+@given(rollouts())
+def test_they_are_symmetric(rollout):
+    products = products_of(rollout, unbiased(2), plug_in(2))
+    assert_same(products.product(0, 1), products.product(1, 0))
 
 
-def test_restricted_objectives_add_up():
-    w = world()
-    n_NM, c_NM, sums = w.roll(32, 4, np.random.default_rng(0))
-    first = coefficients([unbiased(1)], n_NM, c_NM)
-    each = coefficients([unbiased(4)], n_NM, c_NM).restricted(np.eye(len(w.p_N)))
-    products = Products(sums, first + coefficients([unbiased(4)], n_NM, c_NM) + each)
-    parts = [products.product(2 + i, 0) for i in range(len(w.p_N))]
-    whole = products.product(1, 0)
-    for of in ("finite", "population", "naive"):
-        assert sum(getattr(p, of) for p in parts) == pytest.approx(getattr(whole, of))
-    np.testing.assert_allclose(sum(p.deleted_NM for p in parts), whole.deleted_NM)
+@few
+@given(rollouts(), st.floats(-2, 2), st.floats(-2, 2))
+def test_they_are_linear_in_an_objective(rollout, a, b):
+    """The product with a mixture of objectives is the mixture of the products."""
+
+    def mixed(n, c):
+        parts = [pass_at_k_advantages(n, c, k) for k in (1, 2)]
+        return tuple(a * one + b * two for one, two in zip(*parts, strict=True))
+
+    products = products_of(rollout, mixed, unbiased(1), unbiased(2), plug_in(2))
+    whole = products.product(0, 3)
+    for of in OF:
+        parts = [getattr(products.product(i, 3), of) for i in (1, 2)]
+        assert_close(getattr(whole, of), a * parts[0] + b * parts[1], slack=1e-8, message=of)
+
+
+@few
+@given(rollouts(), st.floats(0.1, 5))
+def test_they_are_quadratic_in_the_gradients_and_do_not_see_a_rotation(rollout, factor):
+    n, c, sums = grouped(rollout)
+    coefs = coefficients([unbiased(1), unbiased(2)], n, c)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(sums.shape[-1],) * 2))[0]
+    one, turned, scaled = (Products(x, coefs).product(0, 1) for x in (sums, sums @ turn, factor * sums))
+    assert_same(one, turned)
+    for of in OF:
+        assert_close(getattr(scaled, of), factor**2 * getattr(one, of), message=of)
+
+
+@few
+@given(rollouts(), st.randoms(use_true_random=False))
+def test_the_order_of_prompts_and_folds_carries_through(rollout, random):
+    n, m = len(rollout), len(rollout[0])
+    prompts, folds = random.sample(range(n), n), random.sample(range(m), m)
+    one = products_of(rollout, unbiased(1), unbiased(2)).product(0, 1)
+    other = products_of([[rollout[x][f] for f in folds] for x in prompts], unbiased(1), unbiased(2))
+    other = other.product(0, 1)
+    for of in SCALARS:
+        assert_close(getattr(other, of), getattr(one, of), message=of)
+    assert_close(other.psi_N, one.psi_N[prompts])
+    assert_close(other.deleted_NM, one.deleted_NM[prompts][:, folds])
+
+
+@few
+@given(rollouts())
+def test_how_responses_are_spread_over_folds_matters_to_finite_alone(rollout):
+    moved = [[prompt[0] + prompt[1][:1], prompt[1][1:], *prompt[2:]] for prompt in rollout]
+    one, other = (products_of(r, unbiased(1), unbiased(1)).product(0, 1) for r in (rollout, moved))
+    for of in ("population", "naive", "psi_N"):
+        assert_close(getattr(other, of), getattr(one, of), message=of)
+
+
+@few
+@given(rollouts())
+def test_a_response_without_a_gradient_counts_all_the_same(rollout):
+    """It changes the counts, and through them the weights of the others."""
+    silent = [[[*fold, (1, np.zeros(3))] for fold in prompt] for prompt in rollout]
+    found = products_of(silent, unbiased(2), unbiased(1)).product(0, 1)
+    for of, want in product_slowly(silent, unbiased_slowly(2), unbiased_slowly(1)).items():
+        assert_close(getattr(found, of), want, message=of)
+
+
+@few
+@given(rollouts(prompts=3))
+def test_psi_is_what_deleting_a_prompt_does(rollout):
+    """U less U without x is psi_x / (N - 2), exactly: U is a mean over pairs of prompts."""
+    whole = products_of(rollout, unbiased(2), unbiased(1)).product(0, 1)
+    for x in range(len(rollout)):
+        left = rollout[:x] + rollout[x + 1 :]
+        without = products_of(left, unbiased(2), unbiased(1)).product(0, 1)
+        change = (len(rollout) - 2) * (whole.population - without.population)
+        assert_close(change, whole.psi_N[x], slack=1e-8)
+    assert whole.psi_N.sum() == pytest.approx(0, abs=1e-8)
+
+
+@few
+@given(rollouts(least=3))
+def test_deleted_is_what_deleting_a_fold_does(rollout):
+    """N times the naive product, recomputed with the fold left out, less the second-order part.
+
+    The product is ⟨Σ_x ĝ_j(x), Σ_x ĝ_k(x)⟩ / N², and deletion moves both factors at one prompt, by δ_j
+    and δ_k: N · change = ⟨δ_j, mean ĝ_k⟩ + ⟨δ_k, mean ĝ_j⟩ + ⟨δ_j, δ_k⟩ / N.
+    """
+    N, slow = len(rollout), (unbiased_slowly(2), plug_in_slowly(3))
+    whole = products_of(rollout, unbiased(2), plug_in(3)).product(0, 1)
+    means = [np.mean([g(merged(prompt)) for prompt in rollout], axis=0) for g in slow]
+    for x, prompt in enumerate(rollout):
+        for m in range(len(prompt)):
+            emptied = [fold if i != m else [] for i, fold in enumerate(prompt)]
+            changed = [*rollout[:x], emptied, *rollout[x + 1 :]]
+            naive = products_of(changed, unbiased(2), plug_in(3)).product(0, 1).naive
+            moved_j, moved_k = (g(merged(emptied)) - g(merged(prompt)) for g in slow)
+            first_order = N * (naive - whole.naive) - moved_j @ moved_k / N
+            own_j, own_k = (g(merged(prompt)) for g in slow)
+            unmoved = own_j @ means[1] + own_k @ means[0]  # the same for all folds of a prompt
+            assert_close(whole.deleted_NM[x, m] - unmoved, first_order, slack=1e-8)
 
 
 @pytest.mark.parametrize("folds", [2, 4])
@@ -75,14 +171,112 @@ def test_deleting_folds_gives_the_spread_of_the_estimate(folds):
     assert np.mean(variances) == pytest.approx(np.var(values), rel=0.25)
 
 
+def test_with_many_responses_every_estimate_is_the_truth():
+    w = world()
+    n_NM, c_NM, sums = w.roll(4_000_000, 2, np.random.default_rng(0))
+    products = Products(sums, coefficients([unbiased(1), unbiased(4), plug_in(4)], n_NM, c_NM))
+    assert products.product(1, 0).finite == pytest.approx(w.inner(4), rel=0.02)
+    assert products.product(2, 0).finite == pytest.approx(w.inner(4), rel=0.02)
+    off_diagonal = (144 * w.inner(1) - (w.grad_p_ND**2).sum()) / (12 * 11)
+    assert products.product(0, 0).population == pytest.approx(off_diagonal, rel=0.02)
+
+
+def test_values_by_hand():
+    """Two prompts, two folds of two, one number a response. RLOO: ±1 where the fold disagrees, else 0.
+
+    Prompt 0: folds (right 3, wrong 1), (right 2, right 5); prompt 1: (wrong 1, right 2), (wrong 4, wrong 4).
+    """
+    one = np.array([1.0])
+    first = [[(1, 3 * one), (0, 1 * one)], [(1, 2 * one), (1, 5 * one)]]
+    second = [[(0, 1 * one), (1, 2 * one)], [(0, 4 * one), (0, 4 * one)]]
+    found = products_of([first, second], unbiased(1)).product(0, 0)
+    # four responses: prompt 0 has c = 3, advantages 1/3 and -1; prompt 1 has c = 1, advantages 1 and -1/3
+    g0, g1 = ((3 + 2 + 5) / 3 - 1) / 4, (2 - (1 + 4 + 4) / 3) / 4
+    assert (g0, g1) == (pytest.approx(7 / 12), pytest.approx(-1 / 4))
+    assert found.population == pytest.approx(g0 * g1)
+    assert found.naive == pytest.approx((g0 + g1) ** 2 / 4)
+    # folds: (3 - 1)/2 = 1 and 0; (2 - 1)/2 = 1/2 and 0: both own products vanish
+    assert found.finite == pytest.approx(2 * g0 * g1 / 4)
+    assert found.psi_N == pytest.approx([0, 0])
+    # without its first fold prompt 0 is left with 0, without the second with 1; prompt 1 with 0 and 1/2
+    mean = (g0 + g1) / 2
+    assert found.deleted_NM == pytest.approx(np.array([[0, 2 * mean], [0, mean]]))
+
+
+def test_coefficients_by_hand():
+    """n = 2 + 2, c = 1 + 2, k = 1: RLOO over n; what no response carries is 0."""
+    found = coefficients([unbiased(1)], np.array([[2.0, 2.0]]), np.array([[1.0, 2.0]]))
+    assert found.full_JNO == pytest.approx(np.array([[[-1 / 4, (1 / 3) / 4]]]))
+    assert found.fold_JNMO == pytest.approx(np.array([[[[-1 / 2, 1 / 2], [0, 0]]]]))
+    assert found.rest_JNMO == pytest.approx(np.array([[[[0, 0], [-1 / 2, 1 / 2]]]]))
+    paper = coefficients([plug_in(3)], np.array([[2.0, 2.0]]), np.array([[1.0, 1.0]]))
+    assert paper.full_JNO == pytest.approx(np.array([[[0, 3 * 0.5**2 / 4]]]))
+
+
+def test_objectives_are_listed_one_after_the_other():
+    rollout = random_rollout(np.random.default_rng(0), [[3, 3], [4, 2]])
+    n, c, sums = grouped(rollout)
+    joined = coefficients([unbiased(1)], n, c) + coefficients([unbiased(2), plug_in(2)], n, c)
+    together = coefficients([unbiased(1), unbiased(2), plug_in(2)], n, c)
+    for of in ("full_JNO", "fold_JNMO", "rest_JNMO"):
+        assert np.array_equal(getattr(joined, of), getattr(together, of)), of
+    assert_same(Products(sums, joined).product(2, 1), Products(sums, together).product(2, 1))
+
+
+def test_restricted_objectives_add_up():
+    w = world()
+    n_NM, c_NM, sums = w.roll(32, 4, np.random.default_rng(0))
+    first = coefficients([unbiased(1)], n_NM, c_NM)
+    each = coefficients([unbiased(4)], n_NM, c_NM).restricted(np.eye(len(w.p_N)))
+    products = Products(sums, first + coefficients([unbiased(4)], n_NM, c_NM) + each)
+    parts = [products.product(2 + i, 0) for i in range(len(w.p_N))]
+    whole = products.product(1, 0)
+    for of in OF:
+        assert_close(sum(getattr(p, of) for p in parts), getattr(whole, of), message=of)
+
+
+@few
+@given(rollouts(), st.integers(0, 2**32 - 1))
+def test_a_restricted_objective_has_the_gradients_of_its_prompts_alone(rollout, seed):
+    """Shares of prompts multiply their gradients; a share of 0 leaves a prompt out of that factor."""
+    share = np.random.default_rng(seed).choice([0.0, 0.5, 1.0], size=(2, len(rollout)))
+    n, c, sums = grouped(rollout)
+    base = coefficients([unbiased(2)], n, c)
+    found = Products(sums, base.restricted(share)).product(0, 1)
+    full = np.array([unbiased_slowly(2)(merged(prompt)) for prompt in rollout])
+    assert_close(found.naive, (share[0] @ full) @ (share[1] @ full) / len(rollout) ** 2)
+
+
 def test_too_few_responses_in_a_fold_give_nan():
+    """Eight responses in two folds: pass@5 is beyond a fold, and within all; pass@9 beyond both."""
     w = world()
     n_NM, c_NM, sums = w.roll(8, 2, np.random.default_rng(0))
-    products = Products(sums, coefficients([unbiased(1), unbiased(5)], n_NM, c_NM))
-    assert np.isnan(products.product(1, 0).finite)
-    assert np.isfinite(products.product(1, 0).population)
+    products = Products(sums, coefficients([unbiased(1), unbiased(5), unbiased(9)], n_NM, c_NM))
+    assert np.isnan(products.product(1, 0).finite) and np.isfinite(products.product(1, 0).population)
+    assert np.isnan(products.product(1, 0).deleted_NM).all()
+    assert np.isnan(products.product(2, 0).population) and np.isnan(products.product(2, 0).naive)
+    assert np.isfinite(products.product(0, 0).finite)
+
+
+def test_one_prompt_alone_says_nothing_of_a_population():
+    rollout = random_rollout(np.random.default_rng(0), [[3, 4]])
+    found = products_of(rollout, unbiased(1)).product(0, 0)
+    assert np.isnan(found.population) and np.isnan(found.psi_N).all()
+    assert found.finite == pytest.approx(
+        product_slowly(rollout, unbiased_slowly(1), unbiased_slowly(1))["finite"]
+    )
+
+
+def test_single_precision_sums_are_enough():
+    n, c, sums = grouped(random_rollout(np.random.default_rng(3), [[4, 4]] * 5, d=64))
+    coefs = coefficients([unbiased(1), unbiased(2)], n, c)
+    one, other = (Products(x, coefs).product(0, 1) for x in (sums, sums.astype(np.float32)))
+    assert_same(one, other, slack=1e-5)
 
 
 def test_first_negative():
     assert first_negative([1, 2, 3], [1.0, -0.1, 0.2]) == 2
     assert first_negative([1, 2, 3], [1.0, 0.0, np.nan]) is None
+    assert first_negative([1, 4, 16], [np.nan, np.nan, -1e-300]) == 16
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        first_negative([1, 2], [1.0])

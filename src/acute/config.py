@@ -66,7 +66,8 @@ class ScoreConfig(_Section):
     """How gradients are measured."""
 
     parameters: str = Field(
-        "all", description="all, final-state, final-norm, lm_head, last-block, lora, or a regular expression"
+        "all",
+        description="all, trainable, final-state, final-norm, lm_head, last-block, lora, or a pattern",
     )
     engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
     metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
@@ -119,11 +120,16 @@ class Config(_Section):
         return self
 
 
-def _fault(error: Any) -> str:
+def faults(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every fault that pydantic found in a model's data, in one line."""
+    return "; ".join(_fault(e, model) for e in error.errors())
+
+
+def _fault(error: Any, model: type[BaseModel]) -> str:
     """One pydantic error in one line: key, what was wanted, what was found."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        section: Any = Config.model_fields
+        section: Any = model.model_fields
         for part in error["loc"][:-1]:
             section = section[part].annotation.model_fields
         near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
@@ -147,8 +153,7 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
         # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
         return Config.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        faults = "; ".join(_fault(e) for e in error.errors())
-        raise ConfigError(f"{origin}: {faults}") from None
+        raise ConfigError(f"{origin}: {faults(error, Config)}") from None
 
 
 def load(path: Path) -> Config:

@@ -41,8 +41,10 @@ def reweighting(seen: Seen, margin: float = 0.0) -> Reweighting:
     Guarantees, to first order: pass@1 rises by margin · ‖∇J_1‖² per step size or more; no prompt is pushed
     down; prompts that help pass@1 gain weight, those that cost it lose weight, the rest keep theirs. It needs
     a(x) of every prompt, and says nothing about ⟨g, ∇J_k⟩. Weights that are negative already count as 0.
+    What counts as the rise is ⟨∇J_k, ∇J_1⟩ + E[(v-w) a]: measured w and a come from the same responses, so
+    that E[w a] is not an unbiased estimate of the first term, which is given on its own.
     """
-    least = seen.wanted(margin)
+    least = seen.wanted(margin) - (seen.inner - mean_product(seen, seen.weights_N))
     nu = multiplier(seen, least)
     if nu == 0.0 and (seen.weights_N >= 0).all():
         return Reweighting(1.0, np.zeros_like(seen.weights_N))

@@ -17,11 +17,13 @@ from acute.errors import ConfigError
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a configuration: unknown keys and wrong types are refused, nothing can be changed later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which policy is measured."""
 
     name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
@@ -33,7 +35,7 @@ class ModelConfig(_Section):
     adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
 
 
-class PromptsConfig(_Section):
+class PromptsConfig(Section):
     """Where the prompts come from."""
 
     source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
@@ -42,7 +44,7 @@ class PromptsConfig(_Section):
     per_family: int = Field(8, ge=1, description="prompts of each built-in family")
 
 
-class SamplingConfig(_Section):
+class SamplingConfig(Section):
     """How responses are drawn. The same distribution is scored."""
 
     n: int = Field(256, ge=2, description="responses a prompt")
@@ -54,7 +56,7 @@ class SamplingConfig(_Section):
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 
 
-class VerifyConfig(_Section):
+class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
     kind: Literal["short", "exact"] = Field(
@@ -62,7 +64,7 @@ class VerifyConfig(_Section):
     )
 
 
-class ScoreConfig(_Section):
+class ScoreConfig(Section):
     """How gradients are measured."""
 
     parameters: str = Field(
@@ -76,7 +78,7 @@ class ScoreConfig(_Section):
     rows_at_once: int = Field(64, ge=1, description="responses in one forward pass")
 
 
-class AnalyseConfig(_Section):
+class AnalyseConfig(Section):
     """Which k are reported."""
 
     k: tuple[int, ...] = Field(
@@ -94,7 +96,7 @@ class AnalyseConfig(_Section):
         return self
 
 
-class Config(_Section):
+class Config(Section):
     """One run, from prompts to report."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="seeds sampling and sketch")

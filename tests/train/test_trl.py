@@ -152,6 +152,51 @@ def test_what_is_logged(tiny_model, tmp_path):
         assert logged["acute/cosine_k"] == pytest.approx(rows[0]["cosine_k"]["value"])
 
 
+def policy_gradient(of, advantages, out):
+    """Σ_i A_i ∇ log π(y_i), one response at a time, as one vector."""
+    model = of.model.eval()
+    model.zero_grad()
+    for i, advantage in enumerate(advantages.flatten()):
+        prompt = out["prompt_ids"][i][out["prompt_mask"][i].bool()]
+        response = out["completion_ids"][i][out["completion_mask"][i].bool()]
+        logits = model(torch.cat([prompt, response])[None]).logits[0, len(prompt) - 1 : -1]
+        (advantage * logits.log_softmax(-1).gather(1, response[:, None]).sum()).backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize(
+    ("loss_type", "level", "straight"),
+    [
+        *((name, "token", True) for name in ("dapo", "dr_grpo", "luspo", "cispo", "vespo")),
+        ("luspo", "sequence", True),
+        *((name, "token", False) for name in ("grpo", "bnpo", "sapo")),
+    ],
+)
+def test_which_losses_keep_the_advantages_gradient(
+    tiny_model, tmp_path, monkeypatch, loss_type, level, straight
+):
+    """The step of plain gradient descent is along Σ A_i ∇ log π(y_i) for the losses allowed, no others."""
+    monkeypatch.setattr("acute.train.trl.check_settings", lambda _: None)
+    config = {
+        "loss_type": loss_type,
+        "importance_sampling_level": level,
+        "optim": "sgd",
+        "max_grad_norm": 0.0,
+    }
+    config |= {"max_steps": 1, "learning_rate": 1e-3, "max_completion_length": 6}
+    config |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 8}
+    of = trainer(tiny_model, tmp_path, kind=Spy, objective="pass@4", config=config)
+    before = torch.cat([p.detach().flatten() for p in of.model.parameters()]).clone()
+    of.train()
+    step = torch.cat([p.detach().flatten() for p in of.model.parameters()]) - before
+    with torch.no_grad():  # back to where the step was taken
+        torch.nn.utils.vector_to_parameters(before, of.model.parameters())
+    _, given, _, out = of.seen[0]
+    wanted = policy_gradient(of, given, out)
+    cosine = torch.nn.functional.cosine_similarity(step.double(), wanted.double(), dim=0).item()
+    assert (cosine > 1 - 1e-4) == straight, cosine
+
+
 @pytest.mark.parametrize(
     "mitigation",
     ["mixture", "projection", "reweighting", "clip", "power", "upgrad", "pcd", "adaptive-k", "annealing"],

@@ -18,6 +18,7 @@ import torch
 from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from trl import GRPOTrainer, __version__
+from trl.trainer.utils import RepeatSampler
 
 from acute.errors import ConfigError, OutsideError
 from acute.train.advantages import Batch, advantages, success
@@ -32,6 +33,7 @@ TRIED = "1.16.0"
 OVERRIDDEN = {
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_generate_and_score_completions": ["self", "inputs"],
+    "_get_train_sampler": ["self", "dataset"],
     "_load_optimizer_and_scheduler": ["self", "checkpoint"],
 }
 
@@ -46,6 +48,19 @@ def check_trl(trainer: type = GRPOTrainer) -> None:
                 f"TRL {__version__}: GRPOTrainer.{name} has the parameters {found}, wanted {wanted} as in "
                 f"TRL {TRIED}: install trl=={TRIED}"
             )
+
+
+class SamplerByEpoch(RepeatSampler):
+    """TRL's order of prompts, with each epoch's shuffle seeded by the epoch.
+
+    TRL's own draws every epoch from one generator, which a resumed training starts anew: from the second
+    epoch on it would see other prompts than the unbroken one.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        if self.shuffle:
+            self.generator.manual_seed(self.seed + epoch)
 
 
 class _SaveState(TrainerCallback):
@@ -127,6 +142,18 @@ class PassKTrainer(GRPOTrainer):
         out["advantages"] = given[start : start + len(inputs)]
         self._write(groups, batch, found)
         return out
+
+    def _get_train_sampler(self, dataset: Any = None) -> SamplerByEpoch:
+        """TRL's sampler, the same after a resume as without one."""
+        of = super()._get_train_sampler(dataset)
+        return SamplerByEpoch(
+            data_source=of.data_source,
+            mini_repeat_count=of.mini_repeat_count,
+            batch_size=of.batch_size,
+            repeat_count=of.repeat_count,
+            shuffle=of.shuffle,
+            seed=of.seed,
+        )
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Also takes up the state, and cuts the log to what came before the checkpoint."""

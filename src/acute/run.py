@@ -45,12 +45,12 @@ RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
 WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
 
 
-def installed_versions() -> dict[str, str | None]:
-    """Versions of everything that can change a result; None where it is not installed."""
+def installed_versions(also: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Versions of everything that can change a result, and of `also`; None where it is not installed."""
     import platform
 
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in WATCHED[1:]:
+    for name in (*WATCHED[1:], *also):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

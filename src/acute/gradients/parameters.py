@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from acute.errors import ConfigError
 
-NAMED = ("all", "final-state", "final-norm", "lm_head", "last-block", "lora")
+NAMED = ("all", "trainable", "final-state", "final-norm", "lm_head", "last-block", "lora")
+
+
 FINAL_STATE = "final_state"  # the name under which the shift is a part of the model while it is selected
 
 
@@ -65,6 +67,11 @@ def _chosen(model: Any, which: str) -> list[str]:
     names = [name for name, _ in model.named_parameters()]
     if which == "all":
         return names
+    if which == "trainable":
+        chosen = [str(name) for name, p in model.named_parameters() if p.requires_grad]
+        if not chosen:
+            raise ConfigError("score.parameters = 'trainable': every parameter of this model is frozen")
+        return chosen
     if which == "lm_head":
         head = {id(p) for p in _head(model).parameters()}  # a tied weight goes by another module's name
         return [str(name) for name, p in model.named_parameters() if id(p) in head]

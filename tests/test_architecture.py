@@ -41,6 +41,7 @@ PUTS_PARTS_TOGETHER = {
     "testing",
     "pytest_plugin",
     "profile_run",
+    "gate_inputs",
 }
 
 
@@ -152,10 +153,12 @@ def test_readme_example_is_short():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
 def test_configurations_in_the_pages_are_accepted(path):
-    from acute.config import parse
+    from acute import config
+    from acute.train import config as training
 
     for text in blocks(path, "toml"):
-        parse(tomllib.loads(text), str(path))
+        data = tomllib.loads(text)
+        (training if "train" in data else config).parse(data, str(path))
 
 
 CONFIGURATIONS = [*(ROOT / "src").rglob("*.toml"), *(ROOT / "examples").rglob("*.toml")]
@@ -165,7 +168,11 @@ CONFIGURATIONS = [*(ROOT / "src").rglob("*.toml"), *(ROOT / "examples").rglob("*
 def test_every_example_configuration_loads(path):
     from acute.config import load
     from acute.tasks.files import read_prompts
+    from acute.train.config import load as load_training
 
+    if "train" in tomllib.loads(path.read_text()):
+        assert read_prompts(Path(load_training(path).prompts.source))
+        return
     config = load(path)
     assert read_prompts(Path(config.prompts.source))
     assert config.control is None or load(Path(config.control))

@@ -64,6 +64,7 @@ def test_leaves_the_files_of_a_run_folder(finished):
         "sketch.npy",
         "sketch.json",
         "analysis.json",
+        "kernel.npz",
         "report.html",
     }
     assert not list((out / ".parts").iterdir())
@@ -90,6 +91,11 @@ def test_analysis_has_what_it_promises(finished):
     contributions = [r["contribution"]["value"] for r in analysis["per_prompt"] if r["contribution"]]
     assert sum(contributions) == pytest.approx(analysis["conflict"]["inner"][-1]["value"], rel=1e-6)
     assert {f["family"] for f in analysis["families"]} == {"even", "odd"}
+    of_families = sum(f["share"]["value"] for f in analysis["families"])
+    of_prompts = sum(r["share"]["value"] for r in analysis["per_prompt"] if r["share"])
+    assert of_families == pytest.approx(of_prompts, rel=1e-6)
+    # the cosine itself is cut to [-1, 1]
+    assert min(of_prompts, 1) == pytest.approx(analysis["conflict"]["cosine"][-1]["value"], rel=1e-6)
 
 
 def test_same_seed_same_numbers_and_another_seed_other_ones(finished, tiny_model, tmp_path):

@@ -8,7 +8,7 @@ import difflib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,11 +17,13 @@ from acute.errors import ConfigError
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a configuration: unknown keys and wrong types are refused, nothing can be changed later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which policy is measured."""
 
     name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
@@ -33,28 +35,30 @@ class ModelConfig(_Section):
     adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
 
 
-class PromptsConfig(_Section):
+class PromptsConfig(Section):
     """Where the prompts come from."""
 
     source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
     limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
-    families: tuple[str, ...] | None = Field(None, description="families to draw, or to keep")
+    families: tuple[str, ...] | None = Field(None, min_length=1, description="families to draw, or to keep")
     per_family: int = Field(8, ge=1, description="prompts of each built-in family")
 
 
-class SamplingConfig(_Section):
+class SamplingConfig(Section):
     """How responses are drawn. The same distribution is scored."""
 
     n: int = Field(256, ge=2, description="responses a prompt")
     temperature: float = Field(1.0, gt=0, le=100, description="logits are divided by it")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus; 1 keeps the whole distribution")
     max_tokens: int = Field(16, ge=1, description="a response that reaches it is cut off (finish = length)")
-    stop: tuple[str, ...] = Field((), description="texts that end a response; they stay part of it")
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="texts that end a response; they stay part of it"
+    )
     backend: Literal["transformers"] = Field("transformers", description="which engine samples")
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 
 
-class VerifyConfig(_Section):
+class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
     kind: Literal["short", "exact"] = Field(
@@ -62,11 +66,13 @@ class VerifyConfig(_Section):
     )
 
 
-class ScoreConfig(_Section):
+class ScoreConfig(Section):
     """How gradients are measured."""
 
     parameters: str = Field(
-        "all", description="all, final-state, final-norm, lm_head, last-block, lora, or a regular expression"
+        "all",
+        min_length=1,
+        description="all, trainable, final-state, final-norm, lm_head, last-block, lora, or a pattern",
     )
     engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
     metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
@@ -75,7 +81,7 @@ class ScoreConfig(_Section):
     tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
 
 
-class AnalyseConfig(_Section):
+class AnalyseConfig(Section):
     """Which k are reported."""
 
     k: tuple[int, ...] = Field(
@@ -90,10 +96,15 @@ class AnalyseConfig(_Section):
             raise ValueError("wanted k as increasing whole numbers from 1")
         if (self.easy is None) != (self.hard is None):
             raise ValueError("the filter needs both easy and hard")
+        if self.easy is not None and self.hard is not None and self.easy < self.hard:
+            raise ValueError(
+                f"wanted hard ≤ easy (kept are prompts with p > easy or p < hard), found easy = {self.easy}, "
+                f"hard = {self.hard}, which keeps every prompt"
+            )
         return self
 
 
-class Config(_Section):
+class Config(Section):
     """One run, from prompts to report."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="seeds sampling and sketch")
@@ -119,11 +130,16 @@ class Config(_Section):
         return self
 
 
-def _fault(error: Any) -> str:
+def faults(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every fault that pydantic found in a model's data, in one line."""
+    return "; ".join(_fault(e, model) for e in error.errors())
+
+
+def _fault(error: Any, model: type[BaseModel]) -> str:
     """One pydantic error in one line: key, what was wanted, what was found."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        section: Any = Config.model_fields
+        section: Any = model.model_fields
         for part in error["loc"][:-1]:
             section = section[part].annotation.model_fields
         near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
@@ -147,8 +163,7 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
         # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
         return Config.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        faults = "; ".join(_fault(e) for e in error.errors())
-        raise ConfigError(f"{origin}: {faults}") from None
+        raise ConfigError(f"{origin}: {faults(error, Config)}") from None
 
 
 def load(path: Path) -> Config:

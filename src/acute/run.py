@@ -5,6 +5,7 @@ a stage the finished parts stand in `.parts/`, so a killed run goes on where it 
 """
 
 import fcntl
+import io
 import json
 import subprocess
 import time
@@ -14,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from acute import __version__
@@ -39,15 +41,16 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     "analyse": (),
     "report": (),
 }
+RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
 WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
 
 
-def installed_versions() -> dict[str, str | None]:
-    """Versions of everything that can change a result; None where it is not installed."""
+def installed_versions(also: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Versions of everything that can change a result, and of `also`; None where it is not installed."""
     import platform
 
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in WATCHED[1:]:
+    for name in (*WATCHED[1:], *also):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -96,7 +99,9 @@ class Run:
             run = cls.open(path)
             run._accept(config)
             return run
-        if path.exists() and any(p.name not in (".lock",) for p in path.iterdir()):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file: wanted a folder to make or go on with, choose another --out")
+        if path.exists() and any(not p.name.startswith((".lock", ".run.json.")) for p in path.iterdir()):
             raise InputError(
                 f"{path} is no run folder and not empty: choose another --out, or remove what is there"
             )
@@ -129,6 +134,11 @@ class Run:
             ) from None
         except ValueError as error:
             raise InputError(f"{path / 'run.json'}: wanted JSON, found a fault: {error}") from None
+        if not isinstance(record, dict) or not all(isinstance(record.get(key), dict) for key in RECORD):
+            raise InputError(
+                f"{path / 'run.json'}: wanted the record of a run, with {', '.join(RECORD)}; found "
+                f"{', '.join(record) or 'nothing' if isinstance(record, dict) else type(record).__name__}"
+            )
         return cls(path, record)
 
     def _accept(self, config: Config) -> None:
@@ -147,7 +157,7 @@ class Run:
             return
         for stage in ("analyse", "report"):
             self.record["stages"].pop(stage, None)
-        self.record["config"], self.config = new, config
+        self.record["config"], self.record["seed"], self.config = new, config.seed, config
         self._save()
 
     def _save(self) -> None:
@@ -157,7 +167,8 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the system lets go if the process dies.
 
-        Raises InputError if another process holds it.
+        What another process has done since the folder was opened is taken over, and what a killed one
+        left half written is removed. Raises InputError if another process holds it.
         """
         with (self.path / ".lock").open("w") as file:
             try:
@@ -166,6 +177,11 @@ class Run:
                 raise InputError(
                     f"another process works on {self.path}: wait for it, or choose another --out"
                 ) from None
+            self.record = Run.open(self.path).record
+            self.config = parse(self.record["config"], str(self.path / "run.json"))
+            for folder in (self.path, self.path / ".parts"):
+                for half_written in folder.glob(".*.part"):
+                    half_written.unlink()
             yield
 
     def done(self, stage: str) -> bool:
@@ -221,12 +237,17 @@ class Run:
         write_table(table, self.path / "responses.parquet")
 
     def analysis(self) -> dict[str, Any]:
-        """analysis.json. Raises InputError if it is not there."""
+        """analysis.json. Raises InputError if it is not there or cannot be read."""
+        path = self.path / "analysis.json"
         try:
-            found: dict[str, Any] = json.loads((self.path / "analysis.json").read_text(encoding="utf-8"))
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
             raise InputError(
                 f"{self.path} has no analysis.json: run acute analyse {self.path} first"
+            ) from None
+        except ValueError as error:
+            raise InputError(
+                f"{path}: wanted JSON, found a fault: {error}: run acute analyse again"
             ) from None
         return found
 
@@ -234,3 +255,9 @@ class Run:
         """Write analysis.json atomically; NaN is refused, unknown is null."""
         text = json.dumps(analysis, indent=1, allow_nan=False)
         write_atomically(self.path / "analysis.json", text.encode())
+
+    def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any) -> None:
+        """Write kernel.npz atomically: `prompt_id` (N,), `kernel` and `kernel_se` (N, N)."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
+        write_atomically(self.path / "kernel.npz", buffer.getvalue())

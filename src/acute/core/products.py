@@ -86,9 +86,9 @@ class Product:
     """⟨∇J_j, ∇J_k⟩ and what its errors are made of.
 
     `finite` is about these prompts, `population` about the distribution they come from (NaN for a
-    single prompt); `naive` uses the same rollouts in both factors. `deleted_NM` is the change of
-    N · finite, to first order, when a fold of a prompt is deleted (its mean over folds is arbitrary);
-    `psi_N` is each prompt's influence on `population`.
+    single prompt, as `finite` is for a single fold); `naive` uses the same rollouts in both factors.
+    `deleted_NM` is the change of N · finite, to first order, when a fold of a prompt is deleted (its mean
+    over folds is arbitrary); `psi_N` is each prompt's influence on `population`.
     """
 
     finite: float
@@ -119,7 +119,8 @@ class Products:
         naive = np.einsum("no,nmo->", full[j], self.with_mean_NMOJ[..., k]) / N
         own_naive = np.einsum("no,nmopq,nq->n", full[j], own, full[k])
         crossed = np.einsum("nmo,nmopq,npq->nmp", fold[j], own, fold[k])
-        own_crossed = (crossed.sum((1, 2)) - np.einsum("nmm->n", crossed)) / (M * (M - 1))
+        pairs = M * (M - 1) if M > 1 else np.nan  # one fold has no other to be paired with
+        own_crossed = (crossed.sum((1, 2)) - np.einsum("nmm->n", crossed)) / pairs
         finite = naive + (own_crossed - own_naive).sum() / N**2
         population = (N**2 * naive - own_naive.sum()) / (N * (N - 1)) if N > 1 else np.nan
 

@@ -102,6 +102,17 @@ def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Samp
     return sampled.logprobs(logits).gather(1, target[:, None]).sum()
 
 
+def may_share(model: Any, prompts: Sequence[tuple[Tokens, Sequence[Tokens]]], sampled: Sampled) -> bool:
+    """Whether `trie_logprobs` is right for this model, tried on the longest prompt and its longest responses.
+
+    `prompts` are pairs of a prompt and its distinct responses; with none there is nothing to share.
+    """
+    if not prompts:
+        return False
+    prompt, responses = max(prompts, key=lambda pair: len(pair[0]) + max(map(len, pair[1])))
+    return obeys_masks(model, prompt, sorted(responses, key=len)[-4:], sampled)
+
+
 def obeys_masks(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> bool:
     """Whether `trie_logprobs` is right for this model, tried on these responses.
 

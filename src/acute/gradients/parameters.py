@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from acute.errors import ConfigError
 
-NAMED = ("all", "final-state", "final-norm", "lm_head", "last-block", "lora")
+NAMED = ("all", "trainable", "final-state", "final-norm", "lm_head", "last-block", "lora")
 
 
 FINAL_STATE = "final_state"  # the name under which the shift is a part of the model while it is selected
@@ -54,14 +54,27 @@ def _final_norm(model: nn.Module) -> str:
     return str(norms[-1])
 
 
+def _head(model: Any) -> nn.Module:
+    """The unembedding. Raises ConfigError where the model has none."""
+    head: nn.Module | None = model.get_output_embeddings()
+    if head is None:
+        raise ConfigError(f"score.parameters: {type(model).__name__} has no unembedding to select")
+    return head
+
+
 def _chosen(model: Any, which: str) -> list[str]:
     """Names of the chosen parameters, in the model's order. Raises ConfigError if there is none."""
     names = [name for name, _ in model.named_parameters()]
     if which == "all":
         return names
+    if which == "trainable":
+        chosen = [str(name) for name, p in model.named_parameters() if p.requires_grad]
+        if not chosen:
+            raise ConfigError("score.parameters = 'trainable': every parameter of this model is frozen")
+        return chosen
     if which == "lm_head":
-        head = model.get_output_embeddings().weight
-        return [str(name) for name, p in model.named_parameters() if p is head]
+        head = {id(p) for p in _head(model).parameters()}  # a tied weight goes by another module's name
+        return [str(name) for name, p in model.named_parameters() if id(p) in head]
     if which in ("last-block", "final-norm"):
         prefix = _last_block(model) if which == "last-block" else _final_norm(model)
         return [name for name in names if name.startswith(f"{prefix}.")]
@@ -92,8 +105,9 @@ def selected(model: Any, which: str) -> Iterator[dict[str, nn.Parameter]]:
     hook = None
     try:
         if which == "final-state":
-            head = model.get_output_embeddings()
-            shift = StateShift(head.weight.shape[1], head.weight)
+            head = _head(model)
+            weight = next(head.parameters())
+            shift = StateShift(weight.shape[1], weight)
             hook = head.register_forward_pre_hook(lambda _, args: (shift(args[0]), *args[1:]))
             model.requires_grad_(False)
             model.add_module(FINAL_STATE, shift)

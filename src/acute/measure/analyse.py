@@ -172,7 +172,8 @@ def _costs(row: Json) -> float:
     return float("inf") if share is None or share["hi"] is None else float(share["hi"])
 
 
-def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]:
+def _families(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> list[Json]:
+    """A row a family: p, agreement with ∇J_1, and what it adds to the cosine at k."""
     names = sorted({f["family"] for f in facts if f["family"] is not None})
     if not names:
         return []
@@ -180,44 +181,61 @@ def _families(measured: Measured, curve: Curve, facts: list[Json]) -> list[Json]
     size = inside.sum(1)
     shares = inside * curve.N / size[:, None]
     norm = max(curve.norm[0].finite, 0.0)
+    norms = max(curve.norm[k - 1].finite, 0.0) * norm
     answers = finite_answers(restricted(measured, 1, shares), curve.size, norm**2)
+    parts = finite_answers(restricted(measured, k, inside), curve.size, norms)
     return [
         {
             "family": name,
             "prompts": int(size[i]),
             "p": _json(pass_at_k_of_these(measured.n_N[inside[i] > 0], measured.c_N[inside[i] > 0], 1)),
             "agreement": _json(answers[i].estimate),
+            "share": _json(_scaled(parts[i].estimate, 1 / np.sqrt(norms))) if norms > 0 else None,
         }
         for i, name in enumerate(names)
     ]
 
 
-def analyse(
-    prompts: pa.Table,
+class Selected(NamedTuple):
+    """The prompts that are analysed, and what was left out: how many for which reason."""
+
+    prompt_ids: list[str]
+    measured: Measured
+    excluded: Json
+
+
+def select(
     responses: pa.Table,
     sums_NMOD: NDArray[np.floating],
     sketched_ids: list[str],
-    ks: Sequence[int],
+    k_max: int,
     easy: float | None = None,
     hard: float | None = None,
-    seed: int = 0,
-) -> Json:
-    """Everything that `analysis.json` holds (contract: see docs/analysis.md), NaN-free.
+) -> Selected:
+    """Join counts and sketches by prompt, and leave out what cannot be analysed up to `k_max`.
 
     `sums_NMOD` are the sketched gradient sums of the prompts `sketched_ids`, by fold and outcome (wrong,
     right). Raises NotEnoughData if no prompt with both successes and failures is left.
     """
     counts = count(responses)
-    kept, excluded = _kept(counts, max(ks), easy, hard)
-    at = {name: i for i, name in enumerate(sketched_ids)}
+    kept, excluded = _kept(counts, k_max, easy, hard)
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     if not ((c_NM.sum(1) > 0) & (c_NM.sum(1) < n_NM.sum(1))).any():
         raise NotEnoughData(
             f"no prompt has both right and wrong responses (prompts left: {len(kept)}; left out: "
             f"{excluded or 'none'}): wanted at least one; take easier or harder prompts, or more responses"
         )
+    at = {name: i for i, name in enumerate(sketched_ids)}
     ids = [counts.prompt_ids[i] for i in kept]
-    measured = Measured(n_NM, c_NM, sums_NMOD[[at[name] for name in ids]], sums_NMOD.shape[3])
+    sums = sums_NMOD[[at[name] for name in ids]]
+    return Selected(ids, Measured(n_NM, c_NM, sums, sums_NMOD.shape[3]), excluded)
+
+
+def analyse(
+    selected: Selected, prompts: pa.Table, responses: pa.Table, ks: Sequence[int], seed: int = 0
+) -> Json:
+    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
+    ids, measured, excluded = selected
     curve = Curve(measured, max(ks))
     inner = [curve.inner(k) for k in curve.k]
     band = curve.band(seed)
@@ -259,7 +277,7 @@ def analyse(
             "unweighted_mean": _json(inner[0].estimate),
             "weighted_mean": _json(inner[-1].estimate),
         },
-        "families": _families(measured, curve, facts),
+        "families": _families(measured, curve, max(ks), facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
         "verdict": _verdict(curve.k, band),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
-from acute.core.products import Product, Products, coefficients, plug_in, unbiased
+from acute.core.products import Advantage, Product, Products, coefficients, plug_in, unbiased
 from acute.measure.intervals import (
     deletion_variance,
     from_error,
@@ -63,14 +63,18 @@ def _answer(value: float, variance: float, df: float, bounds: tuple[float, float
 
 
 class Curve:
-    """⟨∇J_k, ∇J_1⟩ and the cosine for k = 1 … k_max."""
+    """⟨∇J_k, ∇J_1⟩ and the cosine for k = 1 … k_max.
 
-    def __init__(self, measured: Measured, k_max: int) -> None:
+    `also` are advantages of further objectives, asked for as if they were k_max + 1, k_max + 2, …
+    """
+
+    def __init__(self, measured: Measured, k_max: int, also: Sequence[Advantage] = ()) -> None:
         self.measured, self.k = measured, list(range(1, k_max + 1))
-        coefs = coefficients([unbiased(k) for k in self.k], measured.n_NM, measured.c_NM)
+        objectives = [*(unbiased(k) for k in self.k), *also]
+        coefs = coefficients(objectives, measured.n_NM, measured.c_NM)
         self.products = Products(measured.sums_NMOD, coefs)
-        self.with_first = [self.products.product(i, 0) for i in range(k_max)]
-        self.norm = [self.products.product(i, i) for i in range(k_max)]
+        self.with_first = [self.products.product(i, 0) for i in range(len(objectives))]
+        self.norm = [self.products.product(i, i) for i in range(len(objectives))]
         self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
 
     def _sketch_variance(self, i: int, of: str) -> float:

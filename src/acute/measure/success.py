@@ -11,7 +11,7 @@ from acute.measure.intervals import from_error, prompt_variance
 Floats = NDArray[np.float64]
 
 
-def _deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
+def deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
     """Delete-one-response jackknife variance of each prompt's pass@k, in closed form; NaN where n ≤ k."""
     less_success = pass_at_k(n_N - 1, np.maximum(c_N - 1, 0), k)
     less_failure = pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k)
@@ -29,7 +29,7 @@ def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     value = float(pass_at_k(n_N, c_N, k).mean())
     if np.isnan(value):
         return None
-    variance = float(_deleted_variance(n_N, c_N, k).sum()) / len(n_N) ** 2
+    variance = float(deleted_variance(n_N, c_N, k).sum()) / len(n_N) ** 2
     se = np.sqrt(variance) if variance > 0 else np.nan
     return from_error(value, se, np.inf, (0.0, 1.0))
 

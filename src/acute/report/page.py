@@ -13,9 +13,9 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from acute.errors import OutsideError
-from acute.report import curves, prompt_figures
+from acute.report import curves, kernel_figure, prompt_figures
 from acute.report.left_out import left_out
-from acute.report.numbers import Json, Shown, count, p_value, show
+from acute.report.numbers import Json, Shown, count, number, p_value, show
 from acute.report.reading import RunData, at_k, read_run
 from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
@@ -96,6 +96,7 @@ def _context(data: RunData) -> Json:
         "families": family_rows(analysis),
         "control": _control(data.control),
         "figures": _figures(data, names, k),
+        "pairs": _pairs(data, names),
         "k_rows": k_rows(analysis),
         "prompts": prompts,
         "room": room,
@@ -178,7 +179,17 @@ def _figures(data: RunData, names: dict[str, str], k: int) -> dict[str, Json]:
         "weight_by_p": prompt_figures.weight_by_p(rows, names, k),
         "contribution_histogram": prompt_figures.contribution_histogram(rows, unweighted, weighted, at),
     }
+    if (map_of_pairs := kernel_figure.interference(data.folder, rows, names)) is not None:
+        figures["interference"] = map_of_pairs
     return {name: figure for name, figure in figures.items() if any(t.get("y") for t in figure["data"])}
+
+
+def _pairs(data: RunData, names: dict[str, str]) -> list[Json]:
+    """The pairs of prompts that surely interfere, as sentences of two prompts."""
+    return [
+        {"a": names.get(a, a), "b": names.get(b, b), "kappa": number(kappa, se, True), "se": number(se, se)}
+        for a, b, kappa, se in kernel_figure.worst_pairs(data.folder)
+    ]
 
 
 def _repeat(run: Json) -> Json:

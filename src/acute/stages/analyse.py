@@ -6,31 +6,30 @@ from typing import Any
 from acute import __version__
 from acute.run import Run
 
+KERNEL_PROMPTS = 2000  # N² numbers, twice
+
 
 def analyse(run: Run) -> dict[str, Any]:
-    """Stage `analyse`: analysis.json."""
+    """Stage `analyse`: analysis.json, and kernel.npz for up to `KERNEL_PROMPTS` prompts."""
     from acute.gradients.store import read_sketches
     from acute.measure.analyse import analyse as measure
+    from acute.measure.analyse import select
+    from acute.measure.kernel import kernel
 
     config = run.config
     with run.stage("analyse"):
         sums, facts = read_sketches(run.path)
+        responses, asked = run.responses(), config.analyse
+        selected = select(responses, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
         found = {
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(
-                run.prompts(),
-                run.responses(),
-                sums,
-                facts["prompt_ids"],
-                config.analyse.k,
-                config.analyse.easy,
-                config.analyse.hard,
-                config.seed,
-            ),
+            **measure(selected, run.prompts(), responses, asked.k, config.seed),
         }
         run.write_analysis(found)
+        if len(selected.prompt_ids) <= KERNEL_PROMPTS:
+            run.write_kernel(selected.prompt_ids, *kernel(selected.measured))
         run.remember("left_out", found["excluded"])
     return found
 

@@ -14,7 +14,6 @@ from acute.table import with_column, write_atomically
 
 if TYPE_CHECKING:
     from acute.gradients.engines import Task
-    from acute.gradients.forward import Sampled
 
 Row = dict[str, Any]
 
@@ -102,7 +101,7 @@ def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
 def score(run: Run) -> None:
     """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt."""
     from acute.gradients.engines import Passes, one_by_one, shared
-    from acute.gradients.forward import Sampled
+    from acute.gradients.forward import Sampled, may_share
     from acute.gradients.parameters import selected
     from acute.gradients.sketch import Sketch
     from acute.gradients.store import part_bytes
@@ -117,7 +116,8 @@ def score(run: Run) -> None:
         selected(policy.model, config.score.parameters) as parameters,
     ):
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed)
-        passes = Passes(config.score.tokens_at_once, _may_share(policy.model, groups, prompts, sampled))
+        pairs = [(prompts[group.prompt_id], group.distinct) for group in groups if group.has_signal]
+        passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled))
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),
             tensors=len(parameters),
@@ -146,20 +146,6 @@ def score(run: Run) -> None:
 
             run.remember("checks", {"dots": audit(run, policy, parameters, sketch, groups, prompts, sampled)})
         _gather(run, groups)
-
-
-def _may_share(
-    model: Any, groups: list[Group], prompts: dict[str, tuple[int, ...]], sampled: "Sampled"
-) -> bool:
-    """Whether this model computes a trie rightly, tried on the longest prompt and its longest responses."""
-    from acute.gradients.forward import obeys_masks
-
-    with_signal = [group for group in groups if group.has_signal]
-    if not with_signal:
-        return False
-    longest = max(with_signal, key=lambda g: len(prompts[g.prompt_id]) + max(map(len, g.distinct)))
-    some = sorted(longest.distinct, key=len)[-4:]
-    return obeys_masks(model, prompts[longest.prompt_id], some, sampled)
 
 
 def _gather(run: Run, groups: list[Group]) -> None:

@@ -106,7 +106,7 @@ def draw(families: tuple[str, ...] | None, per_family: int, seed: int) -> list[R
     Raises ConfigError for an unknown family, or one with too few different prompts.
     """
     rows = []
-    for family in families or tuple(FAMILIES):
+    for family in dict.fromkeys(families or FAMILIES):
         if family not in FAMILIES:
             raise ConfigError(f"prompts.families: wanted some of {', '.join(FAMILIES)}; found {family!r}")
         rng = random.Random(f"{seed}:{family}")

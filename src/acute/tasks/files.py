@@ -14,6 +14,19 @@ TEXT = ("prompt_id", "prompt", "answer", "prefill", "family", "level", "verify")
 KNOWN = {*TEXT, "messages"}
 
 
+def _is_text(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_unicode(row: Row) -> bool:
+    """Whether every text can be written: JSON's escapes may spell half of a surrogate pair."""
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _fault(row: Any) -> str | None:
     """What is wrong with a prompt row, or None."""
     if not isinstance(row, dict):
@@ -26,24 +39,29 @@ def _fault(row: Any) -> str | None:
         return "wanted either 'prompt' or 'messages'"
     for name in TEXT:
         if row.get(name) is not None and not isinstance(row[name], str):
-            return f"{name!r} must be text, found {row[name]!r}"
+            return f"{name!r} must be text, found {str(row[name])[:80]!r}"
+        if name in ("prompt_id", "prompt") and row.get(name) == "":
+            return f"{name!r} must be text, found none of it"
     messages = row.get("messages")
     if messages is not None and not (
         isinstance(messages, list)
         and messages
-        and all(isinstance(m, dict) and isinstance(m.get("content"), str) and "role" in m for m in messages)
+        and all(isinstance(m, dict) and _is_text(m.get("content"), m.get("role")) for m in messages)
     ):
         return f"'messages' must be a list of {{role, content}}, found {str(messages)[:80]!r}"
+    if not _is_unicode(row):
+        return "wanted Unicode text, found half of a surrogate pair"
     return None
 
 
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # a line ends at "\n" alone: str.splitlines would also cut at U+2028, which JSON allows in texts
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TableError(
                     f"{path} line {number}: wanted a JSON object, found a fault: {error}"
                 ) from None
@@ -60,6 +78,8 @@ def read_prompts(path: Path) -> list[Row]:
             rows = [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
         else:
             rows = _json_lines(path)
+    except FileNotFoundError:
+        raise TableError(f"wanted a prompt file at {path}, found no file") from None
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"wanted a prompt file at {path}: {reason}") from None

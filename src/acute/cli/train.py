@@ -1,0 +1,31 @@
+"""`acute train CONFIG.toml`."""
+
+import json
+from pathlib import Path
+
+import typer
+
+
+def train(
+    config: Path = typer.Argument(help="A TOML file with the table train."),
+    out: Path | None = typer.Option(None, "--out", help="The training's folder; default: runs/NAME."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
+) -> None:
+    """Post-train with an objective and a mitigation. Started again on the same folder it goes on."""
+    from acute.train.config import load
+    from acute.train.session import is_main
+    from acute.train.session import train as run
+
+    settings = load(config)
+    found = run(settings, out or Path("runs") / config.stem)
+    if not is_main():
+        return
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(
+        f"{found['steps']} steps, {found['objective']}, mitigation {found['mitigation']}: {found['run']}"
+    )
+    for name, first in found["first"].items():
+        before, after = ("?" if x is None else f"{x:.3f}" for x in (first, found["last"].get(name)))
+        typer.echo(f"  {name} of the step's rollouts: {before} at first, {after} at last")

@@ -1,0 +1,1 @@
+"""Plug-ins for trainers that have a hook for advantages."""

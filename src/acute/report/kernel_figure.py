@@ -1,0 +1,89 @@
+"""The interference map: which prompts' gradients point along or against which others' (after Fig. 2)."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acute.report.curves import layout
+from acute.report.numbers import Json, value_of
+from acute.report.safe_text import for_hover
+
+MOST_PROMPTS = 120  # beyond this a cell is smaller than a pixel; the ones shown are spread over p
+# blue and red stay apart for colour-blind readers and in print
+COLOURS = [[0, "#b2182b"], [0.25, "#ef8a62"], [0.5, "#f7f7f7"], [0.75, "#67a9cf"], [1, "#2166ac"]]
+
+
+def read_kernel(folder: Path) -> tuple[list[str], NDArray[np.float64]] | None:
+    """Prompt ids and normalised kernel of a run folder; None where it has none that can be read."""
+    try:
+        with np.load(folder / "kernel.npz", allow_pickle=False) as found:
+            names, kernel = found["prompt_id"].tolist(), found["kernel"]
+    except (OSError, ValueError, KeyError):
+        return None
+    norm = np.sqrt(np.where(np.diag(kernel) > 0, np.diag(kernel), np.nan))
+    return names, np.clip(kernel / np.outer(norm, norm), -1, 1)
+
+
+def interference(folder: Path, rows: list[Json], labels: dict[str, str]) -> Json | None:
+    """Cosines of the prompts' ∇p, families side by side and inside them from hard to easy."""
+    found = read_kernel(folder)
+    if found is None:
+        return None
+    names, cosine = found
+    at = {name: i for i, name in enumerate(names)}
+    known = [r for r in rows if r["prompt_id"] in at and np.isfinite(cosine[at[r["prompt_id"]]]).any()]
+    known.sort(key=lambda r: (str(r.get("family") or ""), value_of(r.get("p")) or 0.0))
+    if len(known) > MOST_PROMPTS:
+        known = [known[round(i)] for i in np.linspace(0, len(known) - 1, MOST_PROMPTS)]
+    if len(known) < 2:
+        return None
+    order = [at[r["prompt_id"]] for r in known]
+    values = cosine[np.ix_(order, order)]
+    text = [for_hover(labels.get(r["prompt_id"]) or str(r["prompt_id"])) for r in known]
+    places = list(range(len(known)))
+    ticks = _families(known)
+    axis = {
+        "tickvals": [place for place, _ in ticks],
+        "ticktext": [for_hover(name) for _, name in ticks],
+        "title": {"text": ""},
+    }
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": places,
+                "y": places,
+                "z": [[None if not np.isfinite(v) else round(float(v), 3) for v in row] for row in values],
+                "customdata": [[[a, b] for a in text] for b in text],
+                "hovertemplate": "%{customdata[1]}<br>%{customdata[0]}<br><b>cosine %{z}</b><extra></extra>",
+                "zmin": -1,
+                "zmax": 1,
+                "colorscale": COLOURS,
+                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "right"}},
+            }
+        ],
+        "layout": layout(axis, {**axis, "autorange": "reversed", "tickangle": -90}, showlegend=False),
+    }
+
+
+def _families(rows: list[Json]) -> list[tuple[float, str]]:
+    """The middle of each family's stretch and its name."""
+    starts: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        starts.setdefault(str(row.get("family") or ""), []).append(place)
+    return [((places[0] + places[-1]) / 2, name) for name, places in starts.items() if name]
+
+
+def worst_pairs(folder: Path, most: int = 5) -> list[tuple[str, str, float, float]]:
+    """Pairs of prompts that surely interfere negatively: ids, κ, standard error; the surest first."""
+    try:
+        with np.load(folder / "kernel.npz", allow_pickle=False) as found:
+            names, kernel, se = found["prompt_id"].tolist(), found["kernel"], found["kernel_se"]
+    except (OSError, ValueError, KeyError):
+        return []
+    upper = np.triu(np.ones_like(kernel, bool), 1) & np.isfinite(kernel)
+    bound = np.where(upper, kernel + 1.96 * np.where(np.isfinite(se), se, np.inf), np.inf)
+    order = np.argsort(bound, axis=None)[:most]
+    pairs = [np.unravel_index(i, kernel.shape) for i in order]
+    return [(names[i], names[j], float(kernel[i, j]), float(se[i, j])) for i, j in pairs if bound[i, j] < 0]

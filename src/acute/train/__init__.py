@@ -1,0 +1,1 @@
+"""Post-training with an objective and a mitigation, on TRL's `GRPOTrainer`."""

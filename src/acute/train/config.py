@@ -1,0 +1,86 @@
+"""The configuration of `acute train`: one TOML file, refused as a whole where anything in it cannot be."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from acute.config import ModelConfig, PromptsConfig, Section, VerifyConfig, faults
+from acute.errors import ConfigError
+from acute.train.options import Options
+
+
+class TrainSampling(Section):
+    """How responses are drawn: from the policy itself, since a truncated one is not what the loss scores."""
+
+    n: int = Field(16, ge=2, description="responses a prompt in each step")
+    temperature: float = Field(1.0, gt=0, le=100, description="logits are divided by it, in the loss too")
+    max_tokens: int = Field(16, ge=1, description="a response that reaches it is cut off")
+
+
+class TrainConfig(Options):
+    """Objective, mitigation, measurement (as `PassKTrainer` has them) and the steps themselves."""
+
+    steps: int = Field(100, ge=1, description="optimiser steps")
+    learning_rate: float = Field(1e-6, gt=0, description="of the optimiser, constant unless schedule says so")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="sgd without momentum")
+    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="of the learning rate")
+    max_grad_norm: float = Field(1.0, ge=0, description="longer gradients are cut to it; 0: never")
+    prompts_per_step: int = Field(8, ge=1, description="prompts in each step, n responses each")
+    micro_batch: int = Field(16, ge=1, description="responses in one forward and backward pass, a process")
+    lora_rank: int = Field(
+        0, ge=0, description="train a LoRA adapter of this rank on all linear maps; 0: the model"
+    )
+    save_every: int = Field(
+        10, ge=1, description="steps between checkpoints; a killed run goes on from the last"
+    )
+    report_to: tuple[str, ...] = Field((), description="loggers of TRL, such as tensorboard")
+
+
+class Training(Section):
+    """One training, from prompts to the last checkpoint."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="seeds sampling, order of prompts, adapter")
+    model: ModelConfig
+    prompts: PromptsConfig
+    sampling: TrainSampling = TrainSampling()
+    verify: VerifyConfig = VerifyConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "Training":
+        batch = self.train.prompts_per_step * self.sampling.n
+        if batch % self.train.micro_batch:
+            raise ValueError(
+                f"wanted train.prompts_per_step · sampling.n to be a multiple of train.micro_batch, found "
+                f"{self.train.prompts_per_step} · {self.sampling.n} = {batch} and {self.train.micro_batch}"
+            )
+        return self
+
+
+def parse(data: dict[str, Any], origin: str = "configuration") -> Training:
+    """Check a configuration given as a dictionary. ConfigError names every fault and `origin`."""
+    try:
+        return Training.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {faults(error, Training)}") from None
+
+
+def load(path: Path) -> Training:
+    """Read a TOML file; a relative prompt file is taken from the file's own folder.
+
+    ConfigError if the file is missing, is not TOML, or says something that cannot be.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
+    config = parse(data, str(path))
+    if not config.prompts.source.endswith((".jsonl", ".parquet")):
+        return config
+    source = str((path.parent / config.prompts.source).resolve())
+    return config.model_copy(update={"prompts": config.prompts.model_copy(update={"source": source})})

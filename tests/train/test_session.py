@@ -1,0 +1,201 @@
+"""`acute train`: configuration, resuming after a kill, two processes, what it prints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl")
+
+from acute.errors import ConfigError, InputError
+from acute.train.config import load, parse
+from acute.train.session import open_folder, train
+from acute.train.state import State, append_log, cut_log, last_checkpoint, read_log
+from tests.tiny import prompt_rows
+
+CONFIG = """
+seed = 5
+[model]
+name = "{model}"
+[prompts]
+source = "prompts.jsonl"
+[sampling]
+n = 32
+max_tokens = 1
+[verify]
+kind = "exact"
+[train]
+objective = "pass@4"
+mitigation = "projection"
+measure_every = 2
+memory = 0.5
+steps = {steps}
+learning_rate = 0.02
+prompts_per_step = 4
+micro_batch = 32
+save_every = 2
+"""
+ROOT = Path(__file__).parent.parent.parent
+PATHS = os.pathsep.join([str(ROOT), *sys.path])
+
+
+def write(folder, model, steps=6, extra=""):
+    rows = [row | {"answer": str(i % 5)} for i, row in enumerate(prompt_rows(12))]
+    (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    path = folder / "config.toml"
+    path.write_text(CONFIG.format(model=model, steps=steps) + extra)
+    return path
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "acute", "train", *map(str, arguments)]
+
+
+def test_a_training_and_what_it_prints(tiny_model, tmp_path):
+    config = write(tmp_path, tiny_model)
+    done = subprocess.run(
+        command(config, "--out", tmp_path / "run", "--json"), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)  # nothing else on standard output
+    assert found["steps"] == 6 and {"pass@1", "pass@4", "pass@1/even"} <= set(found["first"])
+    assert len(read_log(tmp_path / "run")) == 6 and (Path(found["checkpoint"]) / "model.safetensors").exists()
+    again = subprocess.run(command(config, "--out", tmp_path / "run"), capture_output=True, text=True)
+    assert again.returncode == 0 and "6 steps, pass@4, mitigation projection" in again.stdout
+
+
+def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
+    config = write(tmp_path, tiny_model, steps=12)
+    train(load(config), tmp_path / "whole")
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(command(config, "--out", folder), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / "acute.jsonl").exists() or len(read_log(folder)) < 5:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    at = len(read_log(folder))
+    assert at < 12 and last_checkpoint(folder) is not None
+    subprocess.run(command(config, "--out", folder), check=True, capture_output=True)
+    whole = read_log(tmp_path / "whole")
+    assert read_log(folder) == whole and any(row["pass@1"] > 0 for row in whole)
+
+
+def test_other_seeds_give_other_trainings(tiny_model, tmp_path):
+    config = load(write(tmp_path, tiny_model, steps=2))
+    found = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        train(config.model_copy(update={"seed": seed}), tmp_path / name)
+        found.append(read_log(tmp_path / name))
+    assert found[0] == found[1] != found[2]
+    assert any(row["pass@1"] > 0 for row in found[0])
+
+
+def test_two_processes(tiny_model, tmp_path):
+    config = write(tmp_path, tiny_model, steps=3, extra="about = 'prompts'\n")
+    single = train(load(config), tmp_path / "one")
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        "--master_port=29641",
+        "-m",
+        "acute",
+    ]
+    done = subprocess.run(
+        [*launch, "train", str(config), "--out", str(tmp_path / "two"), "--json"],
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["steps"] == 3 == single["steps"]
+    rows = read_log(tmp_path / "two")
+    assert [row["step"] for row in rows] == [0, 1, 2] and rows[0]["inner"] is not None
+    assert {"pass@1/even", "pass@1/odd"} & set(rows[0])
+
+
+def test_each_process_gets_the_advantages_of_its_own_responses(tiny_model, tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29642"]
+    script = Path(__file__).parent / "two_processes.py"
+    done = subprocess.run(
+        [*launch, str(script), str(tiny_model), str(tmp_path)],
+        capture_output=True, text=True, timeout=240, cwd=ROOT, env=os.environ | {"PYTHONPATH": PATHS},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = read_log(tmp_path)
+    assert [row["step"] for row in rows] == [0, 1, 2] and any(row["inner"] for row in rows)
+
+
+def test_a_folder_refuses_another_training(tiny_model, tmp_path):
+    config = load(write(tmp_path, tiny_model))
+    folder = tmp_path / "run"
+    open_folder(folder, config)
+    longer = config.train.model_copy(update={"steps": 99})
+    open_folder(folder, config.model_copy(update={"train": longer}))
+    other = config.train.model_copy(update={"objective": "pass@8"})
+    with pytest.raises(ConfigError, match=r"train\.objective = 'pass@4', found 'pass@8'"):
+        open_folder(folder, config.model_copy(update={"train": other}))
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "x").write_text("")
+    with pytest.raises(InputError, match="no training folder and not empty"):
+        open_folder(tmp_path / "else", config)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train": {"objektive": "pass@4"}}, r"train\.objektive: unknown key; did you mean 'objective'"),
+        ({"train": {"mitigation": "mixture"}}, "needs measurements"),
+        ({"train": {"micro_batch": 7}}, r"8 · 16 = 128 and 7"),
+        ({"train": {"optimizer": "lion"}}, r"train\.optimizer: wanted 'adamw' or 'sgd'"),
+        ({"sampling": {"top_p": 0.9}}, r"sampling\.top_p: unknown key"),
+        ({"score": {}}, "score: unknown key"),
+    ],
+)
+def test_configurations_that_cannot_be(change, words):
+    plain = {"model": {"name": "m"}, "prompts": {"source": "arithmetic"}}
+    with pytest.raises(ConfigError, match=words):
+        parse(plain | change)
+
+
+def test_bad_input_ends_with_2_and_one_line(tiny_model, tmp_path):
+    config = write(tmp_path, tiny_model, extra="prompts_per_step = 99\n".replace("prompts_per_step", "level"))
+    done = subprocess.run(command(config), capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "level" in done.stderr and "Traceback" not in done.stderr
+    text = (
+        config.read_text()
+        .replace("prompts_per_step = 4", "prompts_per_step = 16")
+        .replace("level = 99\n", "")
+    )
+    config.write_text(text)
+    done = subprocess.run(command(config), capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "at most the 12 prompts" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_state_comes_back_and_unfinished_checkpoints_do_not_count(tmp_path):
+    for step in (2, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    state = State(measured_at=1, inner=-0.5, norm_1=1.0, norm_k=2.0, agreement={"a": 0.25})
+    state.save(tmp_path / "checkpoint-2", 2)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-2"
+    assert State.load(tmp_path / "checkpoint-2") == (state, 2)
+    with pytest.raises(InputError, match=r"has no acute\.json"):
+        State.load(tmp_path / "checkpoint-10")
+
+
+def test_the_log_is_cut_to_the_checkpoint(tmp_path):
+    for step in range(4):
+        append_log(tmp_path, {"step": step})
+    with (tmp_path / "acute.jsonl").open("a") as file:
+        file.write('{"step": 4, "pa')
+    cut_log(tmp_path, 2)
+    assert read_log(tmp_path) == [{"step": 0}, {"step": 1}]
+    with pytest.raises(ValueError):
+        append_log(tmp_path, {"x": float("nan")})

@@ -280,3 +280,14 @@ def test_first_negative():
     assert first_negative([1, 4, 16], [np.nan, np.nan, -1e-300]) == 16
     with pytest.raises(ValueError, match="argument 2 is shorter"):
         first_negative([1, 2], [1.0])
+
+
+def test_one_fold_is_enough_for_products_of_different_prompts():
+    w = world()
+    n_NM, c_NM, sums = w.roll(16, 2, np.random.default_rng(0))
+    two = Products(sums, coefficients([unbiased(1), unbiased(4)], n_NM, c_NM)).product(1, 0)
+    joined = [x.sum(1, keepdims=True) for x in (n_NM, c_NM, sums)]
+    one = Products(joined[2], coefficients([unbiased(1), unbiased(4)], *joined[:2])).product(1, 0)
+    assert one.population == pytest.approx(two.population)
+    np.testing.assert_allclose(one.psi_N, two.psi_N)
+    assert np.isnan(one.finite)  # own-prompt products have no other fold to be paired with

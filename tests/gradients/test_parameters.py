@@ -150,3 +150,17 @@ def test_a_tied_weight_has_the_gradient_of_both_uses():
             response_logprob(m, (5, 9), (7, 2), Sampled()).backward()
             gradient[m] = sum(p.grad for p in parameters.values())
     torch.testing.assert_close(gradient[model], gradient[untied])
+
+
+def test_trainable_is_what_requires_a_gradient_and_stays_so():
+    model, _ = policy("llama-lora")
+    with selected(model, "trainable") as parameters:
+        assert parameters and all("lora_" in name for name in parameters)
+    wanted = {name for name, p in model.named_parameters() if "lora_" in name}
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == wanted
+    model.requires_grad_(False)
+    with (
+        pytest.raises(ConfigError, match="every parameter of this model is frozen"),
+        selected(model, "trainable"),
+    ):
+        pass

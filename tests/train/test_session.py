@@ -39,6 +39,7 @@ learning_rate = 0.02
 prompts_per_step = 4
 micro_batch = 32
 save_every = 2
+evaluate_every = 2
 """
 ROOT = Path(__file__).parent.parent.parent
 PATHS = os.pathsep.join([str(ROOT), *sys.path])
@@ -85,6 +86,24 @@ def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
     subprocess.run(command(config, "--out", folder), check=True, capture_output=True)
     whole = read_log(tmp_path / "whole")
     assert read_log(folder) == whole and any(row["pass@1"] > 0 for row in whole)
+    exact = [read_log(path, "evaluation.jsonl") for path in (folder, tmp_path / "whole")]
+    assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 13, 2))
+
+
+def test_the_exact_evaluation_is_what_sampling_converges_to(tiny_model, tmp_path):
+    """p from one forward pass against the share of right answers of many rollouts of the same weights."""
+    config = load(write(tmp_path, tiny_model, steps=2))
+    sampling = config.sampling.model_copy(update={"n": 512})
+    still = config.train.model_copy(
+        update={"learning_rate": 1e-12, "prompts_per_step": 12, "micro_batch": 3072, "evaluate_every": 1}
+    )
+    train(config.model_copy(update={"sampling": sampling, "train": still}), tmp_path / "run")
+    exact = read_log(tmp_path / "run", "evaluation.jsonl")[0]
+    drawn = read_log(tmp_path / "run")
+    for name in ("pass@1", "pass@1/even", "pass@4"):
+        mean = sum(row[name] for row in drawn) / len(drawn)
+        assert mean == pytest.approx(exact[name], abs=4 * 4 * (exact["pass@1"] / 6000) ** 0.5)
+    assert {"pass@512", "pass@2/odd"} <= set(exact)
 
 
 def test_other_seeds_give_other_trainings(tiny_model, tmp_path):
@@ -157,6 +176,7 @@ def test_a_folder_refuses_another_training(tiny_model, tmp_path):
         ({"train": {"optimizer": "lion"}}, r"train\.optimizer: wanted 'adamw' or 'sgd'"),
         ({"sampling": {"top_p": 0.9}}, r"sampling\.top_p: unknown key"),
         ({"score": {}}, "score: unknown key"),
+        ({"train": {"evaluate_every": 1}}, "needs verify.kind = 'exact', found 'short'"),
     ],
 )
 def test_configurations_that_cannot_be(change, words):
@@ -177,6 +197,13 @@ def test_bad_input_ends_with_2_and_one_line(tiny_model, tmp_path):
     config.write_text(text)
     done = subprocess.run(command(config), capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and "at most the 12 prompts" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_exact_evaluation_refuses_answers_that_more_than_one_sequence_may_spell(tiny_model, tmp_path):
+    config = load(write(tmp_path, tiny_model))
+    longer = config.model_copy(update={"sampling": config.sampling.model_copy(update={"max_tokens": 2})})
+    with pytest.raises(ConfigError, match=r"answers of sampling\.max_tokens = 2 tokens, found '0' with 1"):
+        train(longer, tmp_path / "run")
 
 
 def test_the_state_comes_back_and_unfinished_checkpoints_do_not_count(tmp_path):

@@ -36,6 +36,9 @@ class TrainConfig(Options):
     save_every: int = Field(
         10, ge=1, description="steps between checkpoints; a killed run goes on from the last"
     )
+    evaluate_every: int = Field(
+        0, ge=0, description="steps between exact evaluations of pass@1 and pass@k on all prompts; 0: never"
+    )
     report_to: tuple[str, ...] = Field((), description="loggers of TRL, such as tensorboard")
 
 
@@ -56,6 +59,11 @@ class Training(Section):
             raise ValueError(
                 f"wanted train.prompts_per_step · sampling.n to be a multiple of train.micro_batch, found "
                 f"{self.train.prompts_per_step} · {self.sampling.n} = {batch} and {self.train.micro_batch}"
+            )
+        if self.train.evaluate_every and self.verify.kind != "exact":
+            raise ValueError(
+                "train.evaluate_every: exact evaluation needs verify.kind = 'exact', "
+                f"found {self.verify.kind!r}"
             )
         return self
 

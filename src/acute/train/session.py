@@ -18,7 +18,7 @@ from acute.train.rewards import check_kinds, reward_of
 from acute.train.state import last_checkpoint, read_log
 
 RECORD = "train.json"
-MAY_CHANGE = ("steps", "save_every", "report_to")  # without making another training of it
+MAY_CHANGE = ("steps", "save_every", "evaluate_every", "report_to")  # without making another training of it
 
 
 def is_main() -> bool:
@@ -189,7 +189,24 @@ def make_trainer(config: Training, folder: Path) -> Any:
         options=Options(**{name: getattr(config.train, name) for name in Options.model_fields}),
     )
     trainer.remove_callback(PrinterCallback)
+    if config.train.evaluate_every:
+        trainer.add_callback(_evaluation(config, folder, trainer.train_dataset, policy.tokenizer))
     return trainer
+
+
+def _evaluation(config: Training, folder: Path, rows: Any, tokenizer: Any) -> Any:
+    """The callback that evaluates exactly, at k = 1, 2, 4, … up to the responses of a group."""
+    from acute.train.evaluate import Evaluate, answers_of
+
+    return Evaluate(
+        folder,
+        [tuple(tokenizer(text, add_special_tokens=False).input_ids) for text in rows["prompt"]],
+        answers_of(tokenizer, list(rows["answer"]), config.sampling.max_tokens),
+        list(rows["family"]),
+        config.sampling.temperature,
+        [2**j for j in range(config.sampling.n.bit_length())],
+        config.train.evaluate_every,
+    )
 
 
 def train(config: Training, folder: Path) -> dict[str, Any]:

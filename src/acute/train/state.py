@@ -76,24 +76,24 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
 
 
-def cut_log(folder: Path, step: int) -> None:
-    """Keep the rows of the log before `step`; a row that a killed process left in part goes too."""
-    path = folder / LOG_FILE
+def cut_log(folder: Path, step: int, name: str = LOG_FILE) -> None:
+    """Keep the rows of a log before `step`; a row that a killed process left in part goes too."""
+    path = folder / name
     if path.exists():
-        kept = [row for row in read_log(folder) if row["step"] < step]
+        kept = [row for row in read_log(folder, name) if row["step"] < step]
         part = path.with_suffix(".part")
         part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         part.rename(path)
 
 
-def append_log(folder: Path, row: Mapping[str, Any]) -> None:
+def append_log(folder: Path, row: Mapping[str, Any], name: str = LOG_FILE) -> None:
     """Add one row. NaN is refused: unknown is null."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+    with (folder / name).open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The rows of the log. A last line without its end is a killed process's and left out."""
-    text = (folder / LOG_FILE).read_text(encoding="utf-8")
+def read_log(folder: Path, name: str = LOG_FILE) -> list[dict[str, Any]]:
+    """The rows of a log. A last line without its end is a killed process's and left out."""
+    text = (folder / name).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

@@ -211,8 +211,9 @@ def test_what_is_not_known_is_refused():
                 method(broken)
     with pytest.raises(InputError, match="wanted 0 to 1"):
         mixture(seen, 2.0)
-    with pytest.raises(InputError, match="positive weights"):
-        largest_cap(seen._replace(weights_N=np.array([0.0, 1.0])))
+    unseen = seen._replace(weights_N=np.array([0.0, 1.0]))
+    with pytest.raises(NotEnoughData, match="prompts of weight 0 would be needed"):
+        largest_cap(unseen)
     with pytest.raises(InputError, match="weights >= 0"):
         largest_power(seen._replace(weights_N=np.array([-1.0, 1.0])))
     with pytest.raises(InputError, match="T must be 1"):

@@ -228,3 +228,20 @@ def test_unchanged_is_the_objective_itself():
     seen = WORLDS[0].seen
     assert unchanged(seen) == (1.0, pytest.approx(np.zeros(2)))
     assert Reweighting(2.0, np.ones(2)).times(3).of(np.ones(2)) == pytest.approx([9, 9])
+
+
+def test_a_ceiling_is_the_smaller_of_the_two():
+    assert clipped(np.array([0.5, 2.0, 8.0]), 2.0).tolist() == [0.5, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("weights", [[-1.0, 1.0], [0.0, 0.0]])
+def test_a_ceiling_needs_weights_to_cut(weights):
+    with pytest.raises(InputError, match="a cap needs weights >= 0, not all 0"):
+        largest_cap(WORLDS[0].seen._replace(weights_N=np.array(weights)))
+
+
+def test_where_noise_leaves_no_member_without_conflict_it_is_pass_at_1():
+    """Measured scores need not average to the measured ‖∇J_1‖²; then the flattest member is what is left."""
+    noisy = WORLDS[0].seen._replace(norm_1=100 * WORLDS[0].seen.norm_1)
+    assert largest_power(noisy, margin=1.0) == 0
+    assert largest_truncation(WORLDS[0].at.p, noisy, 8, margin=1.0) == 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from acute.core import steps as S
@@ -70,9 +70,7 @@ def test_there_are_conflicts_to_test_on():
     assert len(list(conflicts())) >= 20
 
 
-@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.99])
-@pytest.mark.parametrize(("world", "theta", "k"), list(conflicts()))
-def test_proposition_4_6_and_the_wider_range_are_never_violated(world, theta, k, fraction):
+def one_step_does_what_is_promised(world, theta, k, fraction):
     at = state(world, theta, k)
     norm = float(at.gradient_k @ at.gradient_k)
     G2, F = world.constants()
@@ -89,6 +87,20 @@ def test_proposition_4_6_and_the_wider_range_are_never_violated(world, theta, k,
         assert lower - 1e-13 <= after.J1 - at.J1 <= upper + 1e-13
         assert after.J1 < at.J1 + 1e-14 and after.Jk > at.Jk - 1e-14
         assert after.Jk - at.Jk >= S.pass_at_k_gain_bound(norm, Lk, eta) - 1e-13
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.99])
+@pytest.mark.parametrize(("world", "theta", "k"), list(conflicts()))
+def test_proposition_4_6_and_the_wider_range_are_never_violated(world, theta, k, fraction):
+    one_step_does_what_is_promised(world, theta, k, fraction)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@given(worlds(), st.integers(2, 12), st.floats(0.01, 0.99))
+def test_proposition_4_6_on_worlds_that_nobody_chose(case, k, fraction):
+    world, theta = case
+    assume(state(world, theta, k).inner < -1e-9)
+    one_step_does_what_is_promised(world, theta, k, fraction)
 
 
 def test_the_guarantee_of_the_two_prompt_demonstration():

@@ -147,7 +147,7 @@ def test_two_processes(tiny_model, tmp_path):
         "-m",
         "torch.distributed.run",
         "--nproc_per_node=2",
-        "--master_port=29641",
+        "--standalone",
         "-m",
         "acute",
     ]
@@ -164,7 +164,7 @@ def test_two_processes(tiny_model, tmp_path):
 
 
 def test_each_process_gets_the_advantages_of_its_own_responses(tiny_model, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29642"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     script = Path(__file__).parent / "two_processes.py"
     done = subprocess.run(
         [*launch, str(script), str(tiny_model), str(tmp_path)],

@@ -211,8 +211,10 @@ def test_what_is_not_known_is_refused():
                 method(broken)
     with pytest.raises(InputError, match="wanted 0 to 1"):
         mixture(seen, 2.0)
-    with pytest.raises(InputError, match="positive weights"):
+    with pytest.raises(NotEnoughData, match="no cap on the weights"):  # the easy prompt can get no weight
         largest_cap(seen._replace(weights_N=np.array([0.0, 1.0])))
+    with pytest.raises(InputError, match="weights >= 0, not all 0"):
+        largest_cap(seen._replace(weights_N=np.array([-1.0, 1.0])))
     with pytest.raises(InputError, match="weights >= 0"):
         largest_power(seen._replace(weights_N=np.array([-1.0, 1.0])))
     with pytest.raises(InputError, match="T must be 1"):

@@ -70,7 +70,7 @@ def test_advantages_are_those_of_the_objective(tiny_model, tmp_path, objective, 
     assert any(given.abs().max() > 0 for _, given, _, _ in of.seen)
 
 
-def one_by_one_products(of, rewards, out, k):
+def one_by_one_products(of, rewards, out, k, temperature):
     """⟨∇J_k, ∇J_1⟩ of different prompts from one backward a response: nothing shared, nothing sketched."""
     model = of.model.eval()
     of_1, of_k = [], []
@@ -83,7 +83,7 @@ def one_by_one_products(of, rewards, out, k):
                 prompt = out["prompt_ids"][row][out["prompt_mask"][row].bool()]
                 response = out["completion_ids"][row][out["completion_mask"][row].bool()]
                 logits = model(torch.cat([prompt, response])[None]).logits[0, len(prompt) - 1 : -1]
-                logprob = logits.log_softmax(-1).gather(1, response[:, None]).sum()
+                logprob = (logits / temperature).log_softmax(-1).gather(1, response[:, None]).sum()
                 (advantage[j] / 8 * logprob).backward()
             sums.append(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
         of_1.append(sums[0])
@@ -93,14 +93,19 @@ def one_by_one_products(of, rewards, out, k):
     return float((gram.sum() - gram.diagonal().sum()) / (N * (N - 1)))
 
 
-def test_what_is_measured_is_the_product_of_the_gradients(tiny_model, tmp_path):
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_what_is_measured_is_the_product_of_the_gradients(tiny_model, tmp_path, temperature):
     options = Options(objective="pass@4", measure_every=1, sketch_size=65536)
     of = trainer(
-        tiny_model, tmp_path, kind=Spy, options=options, config={"learning_rate": 0.0, "max_steps": 1}
+        tiny_model,
+        tmp_path,
+        kind=Spy,
+        options=options,
+        config={"temperature": temperature, "learning_rate": 0.0, "max_steps": 1},
     )
     of.train()
     rewards, _, _, out = of.seen[0]
-    truth = one_by_one_products(of, rewards, out, 4)
+    truth = one_by_one_products(of, rewards, out, 4, temperature)
     row = read_log(tmp_path)[0]
     size = np.sqrt(row["norm_1"] * row["norm_k"]) if row["norm_1"] > 0 and row["norm_k"] > 0 else abs(truth)
     assert row["inner"]["value"] == pytest.approx(truth, abs=0.02 * size)

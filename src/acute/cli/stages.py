@@ -125,15 +125,19 @@ def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
 
 def report(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Write the report page of an analysed run folder."""
+    """Write the report page of an analysed run folder, or of a training."""
+    from acute.report.training import is_training, write_training_page
     from acute.run import Run
     from acute.stages import report as make_report
     from acute.stages import run_until
 
-    opened = Run.open(folder)
-    with opened.lock():
-        run_until(opened, "analyse")
-        page = make_report(opened)
+    if is_training(folder):
+        page = write_training_page(folder)
+    else:
+        opened = Run.open(folder)
+        with opened.lock():
+            run_until(opened, "analyse")
+            page = make_report(opened)
     if as_json:
         typer.echo(json.dumps({"run": str(folder), "report": str(page)}))
     else:

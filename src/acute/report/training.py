@@ -1,0 +1,122 @@
+"""The page of a training: success, conflict and mitigation against the step."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from acute.errors import InputError, OutsideError
+from acute.report.safe_text import for_hover
+
+Rows = Sequence[dict[str, Any]]
+Curves = list[dict[str, Any]]
+LOGS = ("acute.jsonl", "evaluation.jsonl")
+
+
+def is_training(folder: Path) -> bool:
+    """Whether the folder is one that `acute train` made."""
+    return (folder / "train.json").exists()
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; none if it is not there. InputError for a line that is not JSON."""
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    except ValueError as error:
+        raise InputError(f"{path}: wanted a JSON object a line, found a fault: {error}") from None
+
+
+def _line(rows: Rows, key: str, name: str, opacity: float = 1.0) -> dict[str, Any]:
+    """One curve against the step; what is not known is a gap."""
+    known = [(row["step"], row[key]) for row in rows if key in row]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": for_hover(name),
+        "opacity": opacity,
+        "x": [step for step, _ in known],
+        "y": [value for _, value in known],
+    }
+
+
+def _names(rows: Rows) -> list[str]:
+    """The pass@k that the rows have, of all prompts and of families."""
+    return sorted({key for row in rows for key in row if key.startswith("pass@")})
+
+
+def _cosine(rows: Rows) -> Curves:
+    """The measured cosine with its 95 % interval."""
+    known = [(row["step"], row["cosine_k"]) for row in rows if row.get("cosine_k")]
+
+    def reach(end: str) -> list[float]:
+        return [0.0 if c[end] is None else abs(c[end] - c["value"]) for _, c in known]
+
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "cosine, 95 %",
+            "x": [step for step, _ in known],
+            "y": [c["value"] for _, c in known],
+            "error_y": {"type": "data", "symmetric": False, "array": reach("hi"), "arrayminus": reach("lo")},
+        }
+    ]
+
+
+def _agreement(rows: Rows) -> Curves:
+    scores = [{"step": row["step"], **row["agreement"]} for row in rows if row.get("agreement")]
+    families = sorted({name for row in scores for name in row if name != "step"})
+    return [_line(scores, name, name) for name in families]
+
+
+def figures(rows: Rows, exact: Rows) -> list[tuple[str, Curves]]:
+    """(title, curves) of every figure of the page."""
+    totals = [name for name in _names(rows) if "/" not in name]
+    best = exact or rows
+    parts = [name for name in _names(best) if "/" in name and name.partition("/")[0] in totals]
+    drawn = [_line(rows, name, f"{name}, rollouts", 0.5) for name in totals]
+    return [
+        ("Success", drawn + [_line(exact, name, f"{name}, exact") for name in totals]),
+        ("Success by family", [_line(best, name, name) for name in parts]),
+        ("Cosine of the objective's gradient and pass@1's", _cosine(rows)),
+        ("λ*: share of pass@1 that a mixture without conflict needs", [_line(rows, "lambda", "λ*")]),
+        ("k of the objective", [_line(rows, "k", "k")]),
+        ("Agreement by family: what raising its success does to pass@1", _agreement(rows)),
+    ]
+
+
+def write_training_page(folder: Path) -> Path:
+    """Write `folder/report.html`, whole or not at all, and return its path.
+
+    InputError where the training has no step yet, OutsideError where the page cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader
+    from plotly.offline import get_plotlyjs
+
+    rows, exact = (_rows(folder / name) for name in LOGS)
+    if not rows:
+        raise InputError(f"{folder} has no step yet (no row in {LOGS[0]}): run acute train first")
+    record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
+    drawn = [(title, curves) for title, curves in figures(rows, exact) if any(c["x"] for c in curves)]
+    template = Environment(autoescape=True, loader=PackageLoader("acute.report", ".")).get_template(
+        "training.html"
+    )
+    page = template.render(
+        name=folder.name,
+        train=record["config"]["train"],
+        steps=rows[-1]["step"] + 1,
+        drawn=drawn,
+        data=json.dumps([curves for _, curves in drawn]).replace("<", "\\u003c"),
+        plotly=get_plotlyjs(),
+    )
+    part = folder / f".report.html.{os.getpid()}.part"
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(folder / "report.html")
+    except OSError as error:
+        raise OutsideError(f"could not write {folder / 'report.html'}: {error.strerror}") from error
+    return folder / "report.html"

@@ -81,8 +81,6 @@ def test_the_parts_of_a_stage_stand_in_order_until_it_is_done(run):
         ("rollout", {"sampling__n": 512}),
         ("rollout", {"model__dtype": "bfloat16"}),
         ("rollout", {"score__folds": 4}),
-        ("verify", {"verify__kind": "exact"}),
-        ("score", {"score__parameters": "lm_head"}),
     ],
 )
 def test_settings_may_change_until_something_was_made_with_them(run, stage, change):
@@ -98,9 +96,42 @@ def test_settings_may_change_until_something_was_made_with_them(run, stage, chan
     assert Run.open(run.path).config == config()
 
 
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [("verify", {"verify__kind": "exact"}), ("score", {"score__parameters": "lm_head"})],
+)
+def test_other_settings_of_verify_and_score_do_these_again(run, stage, change):
+    finish(run, *STAGES)
+    run.part("score", 0, "npz").write_bytes(b"")
+    again = Run.create(run.path, config(**change))
+    assert [s for s in STAGES if again.done(s)] == list(STAGES[: STAGES.index(stage)])
+    assert not again.parts("score")
+
+
+@pytest.mark.parametrize("change", [{"score__tokens_at_once": 64}, {"model__device": "cpu"}])
+def test_memory_and_device_are_no_part_of_what_a_run_is(run, change):
+    finish(run, *STAGES)
+    again = Run.create(run.path, config(**change))
+    assert again.config == config(**change)
+    assert [s for s in STAGES if again.done(s)] == ["prompts", "rollout", "verify", "score"]
+
+
+def test_rollout_parts_cut_otherwise_are_drawn_again(run):
+    finish(run, "prompts")
+    run.part("rollout", 0, "parquet").write_bytes(b"")
+    assert not Run.create(run.path, config(sampling__prompts_at_once=2)).parts("rollout")
+
+
+def test_a_folder_held_by_another_process_is_left_as_it_is(run):
+    before = (run.path / "run.json").read_text()
+    with run.lock(), pytest.raises(InputError, match="another process works on"):
+        Run.create(run.path, config(analyse__k=[1, 2]))
+    assert (run.path / "run.json").read_text() == before
+
+
 def test_a_begun_stage_refuses_other_settings_too(run):
     run.part("rollout", 0, "parquet").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"was made with sampling = "):
+    with pytest.raises(ConfigError, match=r"was made with sampling.n = 256, found 512"):
         Run.create(run.path, config(sampling__n=512))
 
 

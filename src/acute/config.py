@@ -47,10 +47,12 @@ class PromptsConfig(Section):
 class SamplingConfig(Section):
     """How responses are drawn. The same distribution is scored."""
 
-    n: int = Field(256, ge=2, description="responses a prompt")
+    n: int = Field(256, ge=2, le=1_000_000, description="responses a prompt")
     temperature: float = Field(1.0, gt=0, le=100, description="logits are divided by it")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus; 1 keeps the whole distribution")
-    max_tokens: int = Field(16, ge=1, description="a response that reaches it is cut off (finish = length)")
+    max_tokens: int = Field(
+        16, ge=1, le=1_000_000, description="longer responses are cut off (finish = length)"
+    )
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="texts that end a response; they stay part of it"
     )
@@ -120,10 +122,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _folds_reach_k(self) -> "Config":
-        smallest, k = self.sampling.n // self.score.folds, max(self.analyse.k)
+        if self.model.dtype == "bfloat16" and self.sampling.top_p < 1:
+            raise ValueError(
+                "wanted top_p = 1 with model.dtype = bfloat16: its rounding moves tokens in and out of the "
+                "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
+            )
+        smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
         if smallest < k:
             raise ValueError(
-                f"wanted sampling.n / score.folds ≥ the largest analyse.k (own-prompt products pair folds), "
+                f"wanted sampling.n / score.folds ≥ 2 and the largest analyse.k (products pair folds), "
                 f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "
                 f"raise sampling.n to {k * self.score.folds}, or ask for k ≤ {smallest}"
             )

@@ -32,14 +32,33 @@ from acute.table import (
 )
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
-# stage: what it was made from; a finished stage refuses another value of these
+# stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
     "prompts": ("seed", "model.name", "prompts"),
-    "rollout": ("model", "sampling", "score.folds"),
+    "rollout": (
+        "model.dtype",
+        "model.adapter",
+        "sampling.n",
+        "sampling.temperature",
+        "sampling.top_p",
+        "sampling.max_tokens",
+        "sampling.stop",
+        "sampling.backend",
+        "score.folds",
+    ),
     "verify": ("verify",),
-    "score": ("score",),
+    "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
     "analyse": (),
     "report": (),
+}
+DONE_AGAIN = ("verify", "score")  # other settings redo these; the stages before would lose responses
+OUTPUT = {  # stage: the file that it leaves
+    "prompts": "prompts.parquet",
+    "rollout": "responses.parquet",
+    "verify": "responses.parquet",
+    "score": "sketch.json",
+    "analyse": "analysis.json",
+    "report": "report.html",
 }
 RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
 WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
@@ -90,14 +109,15 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "Run":
-        """Start a run folder, or go on with the one that is there.
+        """Start a run folder, or go on with the one that is there under these settings.
 
-        Raises ConfigError if a stage that is done was made with other settings, and InputError if the
-        folder holds something else.
+        What they change of verify and score is done again. Raises ConfigError if prompts or responses were
+        made with other ones, InputError if the folder holds something else or another process holds it.
         """
         if (path / "run.json").exists():
             run = cls.open(path)
-            run._accept(config)
+            with run.lock():
+                run._accept(config)
             return run
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file: wanted a folder to make or go on with, choose another --out")
@@ -142,19 +162,28 @@ class Run:
         return cls(path, record)
 
     def _accept(self, config: Config) -> None:
-        """Take over new settings unless a finished or begun stage was made with other ones."""
+        """Take over new settings. The folder is locked."""
         old, new = self.record["config"], config.model_dump(mode="json")
-        for stage, keys in MADE_FROM.items():
-            if stage not in self.record["stages"] and not self.parts(stage):
-                continue
-            for key in keys:
-                if _value(old, key) != _value(new, key):
-                    raise ConfigError(
-                        f"{self.path} was made with {key} = {_value(old, key)!r}, found {_value(new, key)!r} "
-                        f"now: choose another --out, or remove the folder"
-                    )
         if old == new:
             return
+        for stage, keys in MADE_FROM.items():
+            begun = stage in self.record["stages"] or self.parts(stage)
+            changed = [key for key in keys if _value(old, key) != _value(new, key)]
+            if not begun or not changed:
+                continue
+            if stage not in DONE_AGAIN:
+                key = changed[0]
+                raise ConfigError(
+                    f"{self.path} was made with {key} = {_value(old, key)!r}, found {_value(new, key)!r} "
+                    f"now: choose another --out, or remove the folder"
+                )
+            for later in STAGES[STAGES.index(stage) :]:
+                self.record["stages"].pop(later, None)
+                for part in self.parts(later):
+                    part.unlink()
+        if _value(old, "sampling.prompts_at_once") != _value(new, "sampling.prompts_at_once"):
+            for part in self.parts("rollout"):  # parts are cut by it; the same seed draws them again
+                part.unlink()
         for stage in ("analyse", "report"):
             self.record["stages"].pop(stage, None)
         self.record["config"], self.record["seed"], self.config = new, config.seed, config
@@ -170,7 +199,11 @@ class Run:
         What another process has done since the folder was opened is taken over, and what a killed one
         left half written is removed. Raises InputError if another process holds it.
         """
-        with (self.path / ".lock").open("w") as file:
+        try:
+            held = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise OutsideError(f"could not lock {self.path}: {error.strerror}") from error
+        with held as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -187,6 +220,10 @@ class Run:
     def done(self, stage: str) -> bool:
         """Whether a stage has ended."""
         return stage in self.record["stages"]
+
+    def stands(self, stage: str) -> bool:
+        """Whether a stage has ended and the file it left is still there."""
+        return self.done(stage) and (self.path / OUTPUT[stage]).exists()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[dict[str, Any]]:

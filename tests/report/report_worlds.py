@@ -239,14 +239,14 @@ def responses_of(w, seed=3):
     return pa.table(columns)
 
 
-def run_of(seed=0):
+def run_of(seed=0, control=None):
     """run.json."""
     return {
         "acute": "0.1.0",
         "seed": seed,
         "config": {
             "seed": seed,
-            "control": None,
+            "control": control,
             "model": {"name": "bundled:smollm2", "dtype": "float32", "device": "auto"},
             "prompts": {"source": "override.jsonl", "limit": None},
             "sampling": {"n": 256, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2, "stop": []},

@@ -28,7 +28,9 @@ def page_of(folder):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = worlds.write_run(tmp_path_factory.mktemp("run") / "conflict", worlds.world())
+    folder = worlds.write_run(
+        tmp_path_factory.mktemp("run") / "conflict", worlds.world(), run=worlds.run_of(control="control.toml")
+    )
     worlds.write_run(folder / "control", worlds.world(conflict=False, seed=4))
     return folder
 

@@ -198,3 +198,11 @@ def test_toml_keeps_every_kind_of_value():
         "a": 1,
         "b": {"c": [1, 2.5, 'x"\\\n\x7fé😀'], "d": True, "e f": "g"},
     }
+
+
+def test_prompts_that_were_never_right_are_said_beside_the_verdict():
+    analysis = worlds.analysis_of(worlds.world())
+    analysis["counts"]["no_success"] = 2
+    assert any("2 prompts were never right" in text for text in verdict(analysis).details)
+    analysis["counts"]["no_success"] = 0
+    assert not any("never right" in text for text in verdict(analysis).details)

@@ -35,3 +35,4 @@ of.train()
 weights = torch.cat([p.detach().flatten() for p in of.model.parameters() if p.requires_grad])
 both = of.accelerator.gather(weights[None])
 assert torch.equal(both[0], both[1])  # the processes did not part
+torch.distributed.destroy_process_group()  # or the exit may abort with gloo's threads alive

@@ -7,7 +7,7 @@ import typer
 
 from acute import __version__
 from acute.cli import doctor, gate, profile, selfcheck, stages, toy, train
-from acute.errors import AcuteError
+from acute.errors import AcuteError, OutsideError
 
 app = typer.Typer(
     name="acute",
@@ -64,8 +64,13 @@ def main() -> None:
     except AcuteError as error:
         if debug:
             raise
-        typer.echo(f"acute: {error}", err=True)
+        typer.echo(f"acute: {' '.join(str(error).split())}", err=True)  # one line, whatever it quotes
         sys.exit(error.exit_code)
+    except (OSError, MemoryError) as error:  # the machine refused: a disk, a permission, its memory
+        if debug:
+            raise
+        typer.echo(f"acute: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
+        sys.exit(OutsideError.exit_code)
     except KeyboardInterrupt:
         if debug:
             raise

@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from acute.errors import ModelError
+from acute.errors import InputError, ModelError
 
 
 def selfcheck(
@@ -18,7 +18,7 @@ def selfcheck(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
     """Does the fast gradient path agree with the slow reference on this model? Exit code 1 if not."""
-    from acute.config import ModelConfig
+    from acute.config import parse
     from acute.gradients.forward import Sampled
     from acute.gradients.parameters import selected
     from acute.gradients.selfcheck import selfcheck as check
@@ -26,8 +26,11 @@ def selfcheck(
     from acute.rollout.hf import Sampling, sample
     from acute.stages.policy import policy_of, tokens_of
 
-    policy = policy_of(ModelConfig(name=model, dtype=dtype))  # type: ignore[arg-type]
+    asked = {"seed": seed, "model": {"name": model, "dtype": dtype}, "prompts": {"source": "arithmetic"}}
+    policy = policy_of(parse(asked, "acute selfcheck").model)
     tokens = tokens_of(policy.tokenizer, render(policy.tokenizer, prompt, None, None))
+    if not tokens:
+        raise InputError("wanted a prompt of at least one token, found none: give --prompt some text")
     drawn = sample(policy, [tokens], ["selfcheck"], Sampling(8 * responses, 1.0, 1.0, max_tokens), seed)[0]
     distinct = {s.token_ids: s.logprob for s in drawn}
     some = list(distinct)[:responses]

@@ -20,7 +20,8 @@ def _show(folder: Path, page: Path | None, as_json: bool) -> None:
     run = Run.open(folder)
     analysis = run.analysis()
     beside = folder / "control"
-    control = Run.open(beside).analysis() if (beside / "analysis.json").exists() else None
+    asked = run.config.control is not None and (beside / "analysis.json").exists()
+    control = Run.open(beside).analysis() if asked else None
     if as_json:
         typer.echo(
             json.dumps(
@@ -72,13 +73,15 @@ def run(
     main_run = Run.create(folder, settings)
     with main_run.lock():
         run_until(main_run, "analyse")
+        renewed = False
         if control is not None:
             beside = Run.create(folder / "control", control)
-            run_until(beside, "analyse")
-            if not (beside.path / "report.html").exists() or not beside.done("report"):
-                make_report(beside)
+            with beside.lock():
+                run_until(beside, "analyse")
+                if renewed := not beside.stands("report"):
+                    make_report(beside)
         page = folder / "report.html"
-        if not main_run.done("report") or not page.exists():
+        if renewed or not main_run.stands("report"):
             page = make_report(main_run)
     _show(folder, page, as_json)
 

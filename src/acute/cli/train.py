@@ -13,12 +13,14 @@ def train(
 ) -> None:
     """Post-train with an objective and a mitigation. Started again on the same folder it goes on."""
     from acute.train.config import load
-    from acute.train.session import is_main
+    from acute.train.session import is_main, leave_the_group
     from acute.train.session import train as run
 
     settings = load(config)
     found = run(settings, out or Path("runs") / config.stem)
-    if not is_main():
+    main = is_main()
+    leave_the_group()
+    if not main:
         return
     if as_json:
         typer.echo(json.dumps(found))

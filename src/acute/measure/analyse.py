@@ -13,7 +13,7 @@ from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
 from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
-from acute.measure.intervals import crossing, from_error, wilson
+from acute.measure.intervals import crossing, wilson
 from acute.measure.success import (
     pass_at_k_of_population,
     pass_at_k_of_these,
@@ -118,23 +118,34 @@ def _finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _verdict(ks: Sequence[int], band: Sequence[tuple[float, float] | None]) -> Json:
-    """conflict: the band over all k lies below 0 somewhere · no conflict: nowhere does it reach 0."""
+def _verdict(ks: Sequence[int], band: Sequence[tuple[float, float] | None], never_right: int) -> Json:
+    """conflict: the band over all k lies below 0 somewhere · no conflict: nowhere does it reach 0.
+
+    Prompts without a success show no gradient, so they enter as nothing, and so does their error; yet
+    pass@k weighs such prompts most. With any of them "no conflict" cannot be told.
+    """
     below = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[1] < 0]
     above = [k for k, ends in zip(ks, band, strict=True) if ends is not None and ends[0] > 0]
     if below:
         return {"answer": "conflict", "k": below[0]}
-    return {"answer": "no conflict" if len(above) == len(ks) else "cannot tell", "k": None}
+    clear = len(above) == len(ks) and not never_right
+    return {"answer": "no conflict" if clear else "cannot tell", "k": None}
 
 
 def _fraction_negative(agreement: Sequence[Answer]) -> Estimate | None:
-    """Share of prompts with a < 0, by empirical Bayes; None if an error is unknown."""
+    """Share of prompts with a < 0, by empirical Bayes; None if an error is unknown.
+
+    The interval runs from the share whose own intervals lie below 0 to the share whose do not lie above:
+    wide, and free of the prior that the value leans on. Prompts that show no gradient are not in it.
+    """
     known = [a.estimate for a in agreement if a.estimate is not None and a.estimate.se]
     if len(known) < max(2, len(agreement)):
         return None
-    negative = posterior_negative(np.array([e.value for e in known]), np.array([e.se for e in known], float))
-    se = float(np.sqrt((negative * (1 - negative)).sum())) / len(negative)
-    return from_error(float(negative.mean()), se, np.inf, (0.0, 1.0))
+    values, errors = np.array([e.value for e in known]), np.array([e.se for e in known], float)
+    value = float(posterior_negative(values, errors).mean())
+    below = float(np.mean([e.hi is not None and e.hi < 0 for e in known]))
+    not_above = float(np.mean([not (e.lo is not None and e.lo > 0) for e in known]))
+    return Estimate(min(max(value, below), not_above), None, below, not_above)
 
 
 def _prompts(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> tuple[list[Json], list[Answer]]:
@@ -280,7 +291,7 @@ def analyse(
         "families": _families(measured, curve, max(ks), facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
-        "verdict": _verdict(curve.k, band),
+        "verdict": _verdict(curve.k, band, int((c_N == 0).sum())),
     }
 
 

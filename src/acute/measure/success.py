@@ -62,11 +62,12 @@ def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: i
 
     Reference: Kiefer & Wolfowitz 1956; empirical Bayes of Robbins 1956.
     """
-    support = np.linspace(value_N.min(), value_N.max(), grid)
+    # wider than the values themselves, which may all lie on one side by chance
+    support = np.linspace((value_N - 3 * se_N).min(), (value_N + 3 * se_N).max(), grid)
     likelihood_NG = stats.norm.pdf((value_N[:, None] - support) / se_N[:, None]) / se_N[:, None]
     prior = np.full(grid, 1 / grid)
     for _ in range(rounds):
         posterior = likelihood_NG * prior
         posterior /= posterior.sum(1, keepdims=True)
         prior = posterior.mean(0)
-    return np.asarray(posterior[:, support < 0].sum(1))
+    return np.asarray(posterior[:, support < 0].sum(1).clip(0, 1))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from acute.errors import ModelError
@@ -95,6 +96,8 @@ def load_policy(
     Raises ModelError if it is missing or cannot be read.
     """
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("model.device = 'cuda', but torch sees no GPU here: use auto or cpu")
     if name.startswith("bundled:") and name not in BUNDLED:
         raise ModelError(f"wanted a bundled model ({', '.join(BUNDLED)}), found {name!r}")
     folder: str | Path = _bundled(name) if name in BUNDLED else name
@@ -105,7 +108,7 @@ def load_policy(
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter, is_trainable=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
             f"could not load the model {name!r} (wanted a hub id, a local folder, or "

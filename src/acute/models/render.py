@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jinja2 import TemplateError
+
 from acute.errors import InputError
 
 Message = dict[str, str]
@@ -19,5 +21,8 @@ def render(tokenizer: Any, prompt: str | None, messages: list[Message] | None, p
         return f"{prompt}{prefill or ''}"
     if messages is None:
         messages = [{"role": "user", "content": prompt or ""}]
-    text: str = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    try:
+        text: str = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise InputError(f"the model's chat template refuses the messages {messages!r}: {error}") from None
     return text + (prefill or "")

@@ -33,8 +33,8 @@ def _counts(analysis: Json) -> list[str]:
     if (cut := counts.get("truncated")) is not None:
         share = f" ({100 * cut / responses:.1f} %)" if responses and cut else ""
         said.append(
-            f"{count(cut, 'response')}{share} reached the length limit and "
-            f"{'was' if cut == 1 else 'were'} judged as cut off."
+            f"{count(cut, 'response')}{share} ended at the length limit; the verifier short takes an "
+            f"answer at such an end for cut off, exact compares the whole response."
         )
     if none := counts.get("no_success"):
         said.append(

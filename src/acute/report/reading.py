@@ -51,13 +51,15 @@ def read_run(folder: Path) -> RunData:
     Raises InputError or TableError, naming the file, what was wanted and what was found.
     """
     control = folder / "control"
+    run = _object(folder / "run.json", f"make a run folder with acute run --out {folder}")
+    asked = (run.get("config") or {}).get("control") is not None  # an old one may still lie there
     return RunData(
         folder=folder,
-        run=_object(folder / "run.json", f"make a run folder with acute run --out {folder}"),
+        run=run,
         analysis=read_analysis(folder / "analysis.json"),
         prompts=read_prompts(folder / "prompts.parquet"),
         responses=_responses(folder / "responses.parquet"),
-        control=read_run(control) if (control / "analysis.json").is_file() else None,
+        control=read_run(control) if asked and (control / "analysis.json").is_file() else None,
     )
 
 

@@ -36,9 +36,20 @@ def verdict(analysis: Json) -> Verdict:
     answer = _answer(analysis)
     say = {CONFLICT: _conflict, CALM: _calm, UNSURE: _unsure}[answer]
     title, details = say(analysis)
+    if unseen := _never_right(analysis):
+        details = [*details, unseen]
     if about_all := _population(analysis):
         details = [*details, about_all]
     return Verdict(answer, title, details)
+
+
+def _never_right(analysis: Json) -> str | None:
+    """What no interval counts: prompts without a success, which pass@k weighs most."""
+    n = (analysis.get("counts") or {}).get("no_success") or 0
+    if not n:
+        return None
+    who = "1 prompt was" if n == 1 else f"{n:,} prompts were"
+    return f"{who} never right: what such prompts add, most of all at large k, was not seen and is in no interval."
 
 
 def k_dagger(analysis: Json) -> Shown:

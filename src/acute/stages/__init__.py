@@ -9,7 +9,7 @@ import warnings
 
 from acute.run import Run
 from acute.stages.analyse import analyse, report
-from acute.stages.prompts import make_prompts
+from acute.stages.prompts import make_prompts, refuse_edited_prompts
 from acute.stages.rollout import roll_out
 from acute.stages.score import score
 from acute.stages.verify import verify
@@ -29,8 +29,10 @@ def run_until(run: Run, last: str) -> None:
     """Do every stage up to `last` that is not done yet."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    if run.done("prompts"):
+        refuse_edited_prompts(run)
     for name, step in STEPS.items():
-        if not run.done(name):
+        if not run.stands(name):
             step(run)
         if name == last:
             return

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from acute import __version__
+from acute.errors import InputError
 from acute.run import Run
 
 KERNEL_PROMPTS = 2000  # N² numbers, twice
@@ -20,6 +21,7 @@ def analyse(run: Run) -> dict[str, Any]:
     with run.stage("analyse"):
         sums, facts = read_sketches(run.path)
         responses, asked = run.responses(), config.analyse
+        _same_rewards(run, responses, facts)
         selected = select(responses, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
         found = {
             "acute": __version__,
@@ -32,6 +34,19 @@ def analyse(run: Run) -> dict[str, Any]:
             run.write_kernel(selected.prompt_ids, *kernel(selected.measured))
         run.remember("left_out", found["excluded"])
     return found
+
+
+def _same_rewards(run: Run, responses: Any, facts: dict[str, Any]) -> None:
+    """InputError if rewards are others than those that the gradient sums were grouped by."""
+    found = dict.fromkeys(facts["prompt_ids"], 0.0)
+    pairs = zip(responses["prompt_id"].to_pylist(), responses["reward"].to_pylist(), strict=True)
+    for name, reward in pairs:
+        found[name] += reward or 0.0
+    if list(found.values()) != facts.get("successes", list(found.values())):
+        raise InputError(
+            f"{run.path}: rewards were changed after acute score grouped the gradients by them: remove "
+            f"sketch.json and start acute score again"
+        )
 
 
 def report(run: Run) -> Path:

@@ -1,7 +1,11 @@
 """Stage `prompts`."""
 
+import hashlib
+from pathlib import Path
+
 import pyarrow as pa
 
+from acute.errors import InputError
 from acute.run import Run
 from acute.stages.policy import policy_of
 from acute.stages.verify import verifiers
@@ -24,8 +28,25 @@ def make_prompts(run: Run) -> None:
             row["question"] = question or messages[-1]["content"]
             row["prompt"] = render(tokenizer, question, messages, row.get("prefill"))
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
-        verifiers(
-            table, config.verify.kind
-        )  # what can never be checked is refused before anything is sampled
+        verifiers(table, config.verify.kind)  # what can never be checked is refused before sampling
         run.write_prompts(table)
-        facts["prompts"] = len(rows)
+        facts.update(prompts=len(rows), source_digest=_digest(config.prompts.source))
+
+
+def _digest(source: str) -> str | None:
+    """A hash of a prompt file's bytes; None for what is no file, or is no longer there."""
+    try:
+        return hashlib.blake2b(Path(source).read_bytes(), digest_size=12).hexdigest()
+    except OSError:
+        return None
+
+
+def refuse_edited_prompts(run: Run) -> None:
+    """InputError if the prompt file is another one than when the run's prompts were made from it."""
+    then = run.record["stages"]["prompts"].get("source_digest")
+    now = _digest(run.config.prompts.source)
+    if then is not None and now is not None and then != now:
+        raise InputError(
+            f"{run.config.prompts.source} has changed since {run.path} was made from it: choose another "
+            f"--out, or remove the folder"
+        )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from acute.errors import InputError
 from acute.progress import tracked
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
@@ -27,6 +28,20 @@ def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dic
         }
 
 
+def _refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: int) -> None:
+    """InputError, before any sampling, if a prompt and its response may not fit into the model."""
+    room = getattr(policy.model.config, "max_position_embeddings", None)
+    if room is None:
+        return
+    for name, text in zip(ids, texts, strict=True):
+        length = len(tokens_of(policy.tokenizer, text))
+        if length + max_tokens > room:
+            raise InputError(
+                f"prompt {name!r} has {length} tokens; with sampling.max_tokens = {max_tokens} that is more "
+                f"than the {room} positions of this model: shorten the prompt, or lower max_tokens"
+            )
+
+
 def roll_out(run: Run) -> None:
     """Stage `rollout`: n responses a prompt into responses.parquet, saved batch by batch."""
     from acute.rollout.hf import Sampling, sample
@@ -35,6 +50,7 @@ def roll_out(run: Run) -> None:
     policy = policy_of(config.model)
     sampling = Sampling(**config.sampling.model_dump(exclude={"backend", "prompts_at_once"}))
     ids, texts = prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist()
+    _refuse_too_long(policy, ids, texts, config.sampling.max_tokens)
     size = config.sampling.prompts_at_once
     schema = schema_of(RESPONSES, RESPONSES_REQUIRED)
     with run.stage("rollout") as facts, tracked("rollout", len(ids)) as tracker:

@@ -169,6 +169,7 @@ def _gather(run: Run, groups: list[Group]) -> None:
         {
             "prompt_ids": [group.prompt_id for group in groups],
             "seed": run.config.seed,
+            "successes": [sum(row["reward"] for row in group.rows) for group in groups],
             **run.config.score.model_dump(mode="json"),
         },
     )

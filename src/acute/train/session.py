@@ -21,6 +21,14 @@ RECORD = "train.json"
 MAY_CHANGE = ("steps", "save_every", "evaluate_every", "report_to")  # without making another training of it
 
 
+def leave_the_group() -> None:
+    """End what torchrun's processes shared; an exit with it alive may abort."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def is_main() -> bool:
     """Whether this process is the first of those that torchrun started (or the only one)."""
     return int(os.environ.get("RANK", "0")) == 0

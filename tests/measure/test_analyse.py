@@ -1,0 +1,29 @@
+"""The verdict and the share of negative agreement, where the honest answer is not to know."""
+
+from acute.core.estimate import Estimate
+from acute.measure.analyse import _fraction_negative, _verdict
+from acute.measure.conflict import Answer
+
+UP, DOWN, BOTH = (0.1, 0.5), (-0.5, -0.1), (-0.1, 0.2)
+
+
+def test_no_conflict_only_where_every_prompt_was_seen():
+    assert _verdict([1, 2], [UP, UP], never_right=0) == {"answer": "no conflict", "k": None}
+    assert _verdict([1, 2], [UP, UP], never_right=1)["answer"] == "cannot tell"
+    assert _verdict([1, 2, 3], [UP, BOTH, DOWN], never_right=1) == {"answer": "conflict", "k": 3}
+    assert _verdict([1, 2], [UP, None], never_right=0)["answer"] == "cannot tell"
+
+
+def answers(*values, se=10.0):
+    return [Answer(Estimate(v, se, v - 2 * se, v + 2 * se), None) for v in values]
+
+
+def test_noise_on_one_side_by_chance_is_not_certainty():
+    found = _fraction_negative(answers(1.0, 1.5, 2.0))
+    assert (found.lo, found.hi) == (0.0, 1.0)
+    assert 0.05 < found.value < 0.95
+
+
+def test_clear_signs_are_counted():
+    found = _fraction_negative(answers(-100.0, -90.0, 80.0, 70.0))
+    assert (found.value, found.lo, found.hi) == (0.5, 0.5, 0.5)

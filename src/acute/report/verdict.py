@@ -49,7 +49,7 @@ def _never_right(analysis: Json) -> str | None:
     if not n:
         return None
     who = "1 prompt was" if n == 1 else f"{n:,} prompts were"
-    return f"{who} never right: what such prompts add, most of all at large k, was not seen and is in no interval."
+    return f"{who} never right: what they add, most of all at large k, was not seen and is in no interval."
 
 
 def k_dagger(analysis: Json) -> Shown:

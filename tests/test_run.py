@@ -272,6 +272,31 @@ def test_sampler_and_scorer_must_agree(finished, tmp_path):
     assert "the sampler gave ln π" in line and "wanted at most 0.0011 apart" in line
 
 
+def test_an_edited_prompt_file_is_refused(tiny_model, tmp_path):
+    config = write_run(tmp_path, tiny_model)
+    acute("run", config, "--out", tmp_path / "out")
+    edited(tmp_path / "prompts.jsonl", '"answer": "0"', '"answer": "1"')
+    assert "has changed since" in fails(2, "run", config, "--out", tmp_path / "out")
+
+
+def test_rewards_edited_after_scoring_are_refused(finished, tmp_path):
+    _, out = finished
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    responses = pq.read_table(copy / "responses.parquet")
+    flipped = [1 - value for value in responses["reward"].to_pylist()]
+    place = responses.column_names.index("reward")
+    pq.write_table(responses.set_column(place, "reward", [flipped]), copy / "responses.parquet")
+    assert "rewards were changed after acute score" in fails(2, "analyse", copy)
+
+
+def test_a_response_that_may_not_fit_is_refused_before_sampling(tiny_model, tmp_path):
+    config = edited(write_run(tmp_path, tiny_model), "max_tokens = 1", "max_tokens = 5000")
+    line = fails(2, "run", config, "--out", tmp_path / "out")
+    assert "more than the 2048 positions of this model" in line
+    assert not (tmp_path / "out" / "responses.parquet").exists()
+
+
 def test_two_processes_on_one_folder(finished):
     _, out = finished
     with Run.open(out).lock():

@@ -173,18 +173,22 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
         raise ConfigError(f"{origin}: {faults(error, Config)}") from None
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises ConfigError if it is missing or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
+
+
 def load(path: Path) -> Config:
     """Read a TOML file. A relative prompt file or control is taken from the file's own folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
-    config = parse(data, str(path))
+    config = parse(read_toml(path), str(path))
     changes: dict[str, Any] = {}
     if config.prompts.source.endswith((".jsonl", ".parquet")):
         source = str((path.parent / config.prompts.source).resolve())

@@ -1,13 +1,12 @@
 """The configuration of `acute train`: one TOML file, refused as a whole where anything in it cannot be."""
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from acute.config import ModelConfig, PromptsConfig, Section, VerifyConfig, faults
+from acute.config import ModelConfig, PromptsConfig, Section, VerifyConfig, faults, read_toml
 from acute.errors import ConfigError
 from acute.train.options import Options
 
@@ -81,13 +80,7 @@ def load(path: Path) -> Training:
 
     ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
-    config = parse(data, str(path))
+    config = parse(read_toml(path), str(path))
     if not config.prompts.source.endswith((".jsonl", ".parquet")):
         return config
     source = str((path.parent / config.prompts.source).resolve())

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acute.errors import ConfigError, InputError, TableError
-from acute.measure.analyse import count
+from acute.measure.counting import count
 from acute.measure.gate import NAMED, Answered, Pairs
 from acute.run import Run
 
@@ -68,7 +68,7 @@ def _run_folder(path: Path) -> Side:
     if not len(responses):
         raise InputError(f"wanted responses in {path}, found none: run acute rollout {path} first")
     rows = {row["prompt_id"]: {**row, "n": 0, "c": 0} for row in prompts.to_pylist()}
-    counts = count(responses)
+    counts = count(responses.to_batches())
     for name, n_M, c_M in zip(counts.prompt_ids, counts.n_NM, counts.c_NM, strict=True):
         if name not in rows:
             raise TableError(f"{path}: responses to prompt {name!r}, which is not in prompts.parquet")

@@ -26,6 +26,7 @@ from acute.table import (
     PROMPTS_REQUIRED,
     RESPONSES,
     RESPONSES_REQUIRED,
+    read_batches,
     read_table,
     write_atomically,
     write_table,
@@ -264,6 +265,10 @@ class Run:
     def responses(self) -> pa.Table:
         """The responses, with the columns that the stages so far have added. Raises TableError."""
         return read_table(self.path / "responses.parquet", RESPONSES, RESPONSES_REQUIRED)
+
+    def response_batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Some columns of the responses, never all in memory. Raises TableError."""
+        return read_batches(self.path / "responses.parquet", RESPONSES, names)
 
     def write_prompts(self, table: pa.Table) -> None:
         """Write prompts.parquet atomically."""

@@ -1,23 +1,30 @@
 """Pass@k from counts: of these prompts, and of the distribution they come from."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from acute.core.estimate import Estimate
-from acute.core.estimators import pass_at_k, pass_at_k_weight
-from acute.measure.intervals import from_error, prompt_variance
+from acute.core.estimators import pass_at_k
+from acute.measure.intervals import from_error, prompt_variance, simultaneous_reach
 
 Floats = NDArray[np.float64]
 
 
-def deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
-    """Delete-one-response jackknife variance of each prompt's pass@k, in closed form; NaN where n ≤ k."""
+def _without_one(n_N: Floats, c_N: Floats, k: int) -> Floats:
+    """Each prompt's pass@k without one failure less that without one success; NaN where n ≤ k."""
     less_success = pass_at_k(n_N - 1, np.maximum(c_N - 1, 0), k)
-    less_failure = pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k)
-    mean = (c_N * less_success + (n_N - c_N) * less_failure) / n_N
-    squares = c_N * (less_success - mean) ** 2 + (n_N - c_N) * (less_failure - mean) ** 2
-    return np.asarray((n_N - 1) / n_N * squares)
+    return np.asarray(pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k) - less_success)
+
+
+def deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
+    """Delete-one-response jackknife variance of each prompt's pass@k, in closed form; NaN where n ≤ k.
+
+    c deletions give one value and n - c the other: (n - 1)/n · c (n - c)/n · (difference)².
+    """
+    return np.asarray((n_N - 1) / n_N * c_N * (n_N - c_N) / n_N * _without_one(n_N, c_N, k) ** 2)
 
 
 def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
@@ -34,6 +41,30 @@ def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     return from_error(value, se, np.inf, (0.0, 1.0))
 
 
+def pass_at_k_band(
+    n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int
+) -> list[tuple[float, float] | None]:
+    """A 95 % band that pass@k of these prompts lies in for all k at once; None where the error is unknown.
+
+    A prompt's pass@k without one response takes two values, so its errors at all k move together.
+
+    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
+    """
+    half = np.sqrt((n_N - 1) * c_N * (n_N - c_N)) / n_N / 2
+    errors, found = [], {}
+    for k in ks:
+        one = pass_at_k_of_these(n_N, c_N, k)
+        if one is not None and one.se:
+            errors.append(half * _without_one(n_N, c_N, k))
+            found[k] = one.value, one.se
+    if not found:
+        return [None] * len(ks)
+    two_KN = np.stack(errors)
+    reach = simultaneous_reach(np.stack([two_KN, -two_KN], 2), np.inf, seed)
+    band = {k: (max(0.0, v - reach * se), min(1.0, v + reach * se)) for k, (v, se) in found.items()}
+    return [band.get(k) for k in ks]
+
+
 def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     """Mean pass@k of the prompt distribution; the interval carries prompts and rollouts."""
     per_prompt = pass_at_k(n_N, c_N, k)
@@ -42,16 +73,6 @@ def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None
     variance, df = prompt_variance(per_prompt)
     se = np.sqrt(variance) if variance > 0 else np.nan
     return from_error(float(per_prompt.mean()), se, df, (0.0, 1.0))
-
-
-def weight_interval(p: Estimate, n: int, c: int, k: int) -> Estimate:
-    """w_k(p) = k (1 - p)^(k-1) of one prompt: unbiased, with the interval of p mapped through w_k."""
-    value = float(pass_at_k_weight(n, c, k))
-    if k == 1:
-        return Estimate(1.0, 0.0, 1.0, 1.0)
-    ends = [k * (1 - end) ** (k - 1) for end in (p.hi or 0.0, p.lo or 0.0)]
-    se = None if p.se is None else p.se * k * (k - 1) * (1 - p.value) ** (k - 2)
-    return Estimate(value, se, ends[0], ends[1])
 
 
 def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: int = 500) -> Floats:
@@ -67,7 +88,6 @@ def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: i
     likelihood_NG = stats.norm.pdf((value_N[:, None] - support) / se_N[:, None]) / se_N[:, None]
     prior = np.full(grid, 1 / grid)
     for _ in range(rounds):
-        posterior = likelihood_NG * prior
-        posterior /= posterior.sum(1, keepdims=True)
-        prior = posterior.mean(0)
-    return np.asarray(posterior[:, support < 0].sum(1).clip(0, 1))
+        before, prior = prior, prior * (likelihood_NG.T @ (1 / (likelihood_NG @ prior))) / len(value_N)
+    posterior = likelihood_NG * before
+    return np.asarray((posterior[:, support < 0].sum(1) / posterior.sum(1)).clip(0, 1))

@@ -301,5 +301,5 @@ class Run:
     def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any) -> None:
         """Write kernel.npz atomically: `prompt_id` (N,), `kernel` and `kernel_se` (N, N)."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
+        np.savez(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
         write_atomically(self.path / "kernel.npz", buffer.getvalue())

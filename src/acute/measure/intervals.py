@@ -56,7 +56,7 @@ def degrees_of_freedom(total: ArrayLike, squares: ArrayLike, M: int) -> Floats:
     return np.asarray((M + 1) * alike - 2)
 
 
-def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 4000) -> float:
+def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 40_000) -> float:
     """How many standard errors a 95 % band over all k must reach, where each k alone needs Student's t.
 
     The largest of |error_k| / se_k over k, with the errors' joint law taken from the fold-deleted values

@@ -11,6 +11,7 @@ from acute.core.estimators import pass_at_k
 from acute.measure.intervals import from_error, prompt_variance, simultaneous_reach
 
 Floats = NDArray[np.float64]
+Ends = tuple[float, float]
 
 
 def _without_one(n_N: Floats, c_N: Floats, k: int) -> Floats:
@@ -41,30 +42,6 @@ def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     return from_error(value, se, np.inf, (0.0, 1.0))
 
 
-def pass_at_k_band(
-    n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int
-) -> list[tuple[float, float] | None]:
-    """A 95 % band that pass@k of these prompts lies in for all k at once; None where the error is unknown.
-
-    A prompt's pass@k without one response takes two values, so its errors at all k move together.
-
-    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
-    """
-    half = np.sqrt((n_N - 1) * c_N * (n_N - c_N)) / n_N / 2
-    errors, found = [], {}
-    for k in ks:
-        one = pass_at_k_of_these(n_N, c_N, k)
-        if one is not None and one.se:
-            errors.append(half * _without_one(n_N, c_N, k))
-            found[k] = one.value, one.se
-    if not found:
-        return [None] * len(ks)
-    two_KN = np.stack(errors)
-    reach = simultaneous_reach(np.stack([two_KN, -two_KN], 2), np.inf, seed)
-    band = {k: (max(0.0, v - reach * se), min(1.0, v + reach * se)) for k, (v, se) in found.items()}
-    return [band.get(k) for k in ks]
-
-
 def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     """Mean pass@k of the prompt distribution; the interval carries prompts and rollouts."""
     per_prompt = pass_at_k(n_N, c_N, k)
@@ -73,6 +50,38 @@ def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None
     variance, df = prompt_variance(per_prompt)
     se = np.sqrt(variance) if variance > 0 else np.nan
     return from_error(float(per_prompt.mean()), se, df, (0.0, 1.0))
+
+
+def pass_at_k_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:
+    """A 95 % band that pass@k of these prompts lies in for all k at once; None where the error is unknown.
+
+    A prompt's pass@k without one response takes two values, so its errors at all k move together.
+
+    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
+    """
+    half = np.sqrt((n_N - 1) * c_N * (n_N - c_N)) / n_N / 2
+    each = [pass_at_k_of_these(n_N, c_N, k) for k in ks]
+    return _band(each, [half * _without_one(n_N, c_N, k) for k in ks], np.inf, seed)
+
+
+def pass_at_k_population_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:
+    """As `pass_at_k_band`, of the prompt distribution."""
+    each = [pass_at_k_of_population(n_N, c_N, k) for k in ks]
+    per_prompt = [pass_at_k(n_N, c_N, k) for k in ks]
+    return _band(each, [x - x.mean() for x in per_prompt], len(n_N) - 1, seed)
+
+
+def _band(
+    each: Sequence[Estimate | None], influence: Sequence[Floats], df: float, seed: int
+) -> list[Ends | None]:
+    """Estimates widened by the reach that holds for all at once, from each prompt's influence on each."""
+    known = {i: (e.value, e.se) for i, e in enumerate(each) if e is not None and e.se}
+    if not known:
+        return [None] * len(each)
+    two_sided = np.stack([[influence[i], -influence[i]] for i in known]).transpose(0, 2, 1)
+    reach = simultaneous_reach(two_sided, df, seed)
+    band = {i: (max(0.0, v - reach * se), min(1.0, v + reach * se)) for i, (v, se) in known.items()}
+    return [band.get(i) for i in range(len(each))]
 
 
 def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: int = 500) -> Floats:

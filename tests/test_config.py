@@ -121,6 +121,12 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("analyse", "k = [0, 1]", "analyse: wanted k as increasing whole numbers from 1"),
         ("analyse", "k = 8", "analyse.k: wanted a valid array, found 8"),
         ("analyse", "easy = 0.9", "analyse: the filter needs both easy and hard"),
+        (
+            "analyse",
+            "k = [1, 8]\nbeyond = [8, 64]",
+            "beyond as increasing whole numbers above the largest k (8)",
+        ),
+        ("analyse", "beyond = [64]\neasy = 0.9\nhard = 0.1", "wanted beyond without the filter"),
         ("analyse", "easy = 0.1\nhard = 0.9", "wanted hard ≤ easy"),
         ("analyse", "easy = 1.5\nhard = 0.1", "analyse.easy: wanted less than or equal to 1, found 1.5"),
         ("analyse", "easy = nan\nhard = 0.1", "analyse.easy: wanted"),

@@ -71,11 +71,8 @@ def _without_folds(sums: Sums | Rows, rest_NMO: Floats) -> Iterator[tuple[slice,
     for block in blocks(sums.shape[0], _row_bytes(sums)):
         # Σ_m h_m rest_m · (all folds but m) = Σ_p sums_p · Σ_{m ≠ p} h_m rest_m
         weight = np.einsum("hm,nmo,mp->nhpo", contrast, rest_NMO[block], 1 - np.eye(M)).astype(sums.dtype)
-        n, D = block.stop - block.start, sums.shape[3]
-        yield (
-            block,
-            weight.reshape(n, M - 1, M * sums.shape[2]) @ sums[block].reshape(n, M * sums.shape[2], D),
-        )
+        n, groups, D = block.stop - block.start, M * sums.shape[2], sums.shape[3]
+        yield block, weight.reshape(n, M - 1, groups) @ sums[block].reshape(n, groups, D)
 
 
 def _row_bytes(sums: Sums | Rows) -> int:

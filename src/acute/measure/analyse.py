@@ -13,6 +13,7 @@ from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
 from acute.errors import NotEnoughData
+from acute.measure.beyond import beyond
 from acute.measure.conflict import Curve, Measured, naive
 from acute.measure.counting import Counts
 from acute.measure.intervals import crossing
@@ -148,8 +149,17 @@ def select(
     return Selected(ids, measured, excluded, counts.truncated_N[kept], counts.distinct_N[kept])
 
 
-def analyse(selected: Selected, prompts: pa.Table, ks: Sequence[int], seed: int = 0) -> Json:
-    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
+def analyse(
+    selected: Selected,
+    prompts: pa.Table,
+    ks: Sequence[int],
+    seed: int = 0,
+    beyond_ks: Sequence[int] = (),
+) -> Json:
+    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free.
+
+    `beyond_ks` are k above those that two folds can be paired at, answered by a model of p.
+    """
     ids, measured, n_N, c_N = (
         selected.prompt_ids,
         selected.measured,
@@ -191,6 +201,7 @@ def analyse(selected: Selected, prompts: pa.Table, ks: Sequence[int], seed: int 
         "families": family_rows(curve, k, facts.family),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=costs)[:COST_MOST],
+        **({"beyond": beyond(measured, k, beyond_ks, seed)} if beyond_ks else {}),
         "verdict": _verdict(curve.k, band, int((c_N == 0).sum())),
     }
 

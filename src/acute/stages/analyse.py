@@ -32,7 +32,7 @@ def analyse(run: Run) -> dict[str, Any]:
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), asked.k, config.seed),
+            **measure(selected, run.prompts(), asked.k, config.seed, asked.beyond),
         }
         run.write_analysis(found)
         if len(selected.prompt_ids) <= KERNEL_PROMPTS:

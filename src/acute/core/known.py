@@ -50,9 +50,7 @@ def known_coefficients(
     count, pi = np.asarray(count_U, float), np.asarray(pi_U, float)
     right = np.asarray(right_U, bool)
     if not (count.shape == pi.shape == right.shape and (count >= 1).all() and ((pi > 0) & (pi <= 1)).all()):
-        raise InputError(
-            "wanted counts ≥ 1 and probabilities in (0, 1], one of each and a reward a response"
-        )
+        raise InputError("wanted counts ≥ 1 and probabilities in (0, 1], one of each and a reward a response")
     n, c = int(count.sum()), float(count[right].sum())
     if n < max(k, 2):
         return np.full(count.shape, np.nan)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from acute.report.numbers import UNKNOWN, Json, Shown, count, p_value, show, value_of
-from acute.report.reading import RunData, at_k
+from acute.report.reading import RunData, at_k, why
 from acute.report.responses import Budget, Examples, budget, examples
 from acute.report.safe_text import Clipped, clip, label, visible
 
@@ -163,14 +163,18 @@ def k_rows(analysis: Json) -> list[KRow]:
     rows = []
     for i, k in enumerate(conflict["k"]):
         cells = {
-            "cosine": show(conflict["cosine"][i], few, signed=True),
+            "cosine": show(conflict["cosine"][i], why(analysis, f"conflict.cosine.{k}", few), signed=True),
             "inner": show(conflict["inner"][i], few, signed=True),
             "inner_sum": show(at_k(analysis, "inner_sum", k), few, signed=True),
             "naive_cosine": _either(at_k(analysis, "naive_cosine", k), "not computed", signed=True),
             "mean_weight": _either(at_k(analysis, "mean_weight", k), few),
             "covariance": _either(at_k(analysis, "covariance", k), few, signed=True),
             "pass_at_k": show(passes.get(str(k)), few),
-            "population": show(at_k(analysis, "cosine", k, "conflict_population"), few, signed=True),
+            "population": show(
+                at_k(analysis, "cosine", k, "conflict_population"),
+                why(analysis, f"conflict_population.cosine.{k}", few),
+                signed=True,
+            ),
         }
 
         rows.append(KRow(k, cells, p_value(at_k(analysis, "p_value_negative", k))))

@@ -26,12 +26,11 @@ def test_draws_have_the_spread_of_a_mean():
 
 def test_to_first_order_it_is_the_bootstrap_of_all_pairs():
     """Against drawn prompts paired with each other anew, a prompt never with itself."""
-    w, rng = world(N=150, sharing=0.9, hard=0.1), np.random.default_rng(2)
-    measured = Measured(*w.roll(128, 2, rng), np.inf)
-    curve = Curve(measured, 4)
-    total_NOD = measured.sums_NMOD.sum(1)
+    rng = np.random.default_rng(2)
+    curve = some(300, rng)
+    total_NOD = curve.measured.sums_NMOD.sum(1)
     high, first = (np.einsum("no,nod->nd", curve.products.coefs.full_JNO[i], total_NOD) for i in (3, 0))
-    times = np.stack([np.bincount(rng.integers(0, 150, 150), minlength=150) for _ in range(3000)])
+    times = np.stack([np.bincount(rng.integers(0, 300, 300), minlength=300) for _ in range(3000)])
 
     def pairs(a, b):
         return ((times @ a) * (times @ b)).sum(1) - times**2 @ (a * b).sum(1)

@@ -90,7 +90,8 @@ def audit(
                 if group.has_signal and rows:
                     distinct = sorted({row["token_ids"] for row in rows})
                     prompt = prompts[group.prompt_id]
-                    value = by_hooks(policy.model, direction, prompt, distinct, sampled).double().cpu()
+                    along = {name: tensor[None] for name, tensor in direction.items()}
+                    value = by_hooks(policy.model, along, prompt, distinct, sampled)[0].double().cpu()
                     at = dict(zip(distinct, value.tolist(), strict=True))
                     for outcome in (0, 1):
                         exact = sum(at[r["token_ids"]] for r in rows if r["reward"] == outcome)

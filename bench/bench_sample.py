@@ -12,12 +12,12 @@ import sys
 from importlib import resources
 
 import torch
-from ratios import interleaved, record
 
 from acute.models.load import load_policy
 from acute.models.render import render
 from acute.rollout.hf import Sampling, sample
 from acute.stages.policy import tokens_of
+from ratios import interleaved, record
 
 N, MAX_TOKENS = 64, 8
 

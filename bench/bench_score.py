@@ -2,8 +2,7 @@
 
     python bench/bench_score.py [ROUNDS]        (one thread: OMP_NUM_THREADS=1)
 
-SmolLM2-135M, float32. Short answers: 2 prompts of about 45 tokens, 64 sampled responses of at most 8 tokens
-each. Long answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response
+SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response
 in a row of its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does.
 """
 
@@ -14,10 +13,9 @@ from importlib import resources
 
 import numpy as np
 import torch
-from ratios import interleaved, ratios, record
 
 from acute.gradients.dots import by_forward_mode, by_hooks
-from acute.gradients.engines import Passes, Task, gradient_sum, one_by_one, shared
+from acute.gradients.engines import Passes, Task, gradient_sum, shared
 from acute.gradients.forward import Sampled, pad
 from acute.gradients.parameters import selected
 from acute.gradients.sketch import Sketch
@@ -25,8 +23,10 @@ from acute.models.load import load_policy
 from acute.models.render import render
 from acute.rollout.hf import Sampling, sample
 from acute.stages.policy import tokens_of
+from ratios import interleaved, ratios, record
 
 FOLDS, ROWS, SAMPLED = 2, 16, Sampled()
+PLAIN = "plain forward + backward"
 
 
 def plain(model, work):
@@ -73,9 +73,12 @@ def short_work(policy):
     return work
 
 
-def long_work(policy):
+def long_work():
     rng = random.Random(0)
-    draw = lambda count: tuple(rng.randrange(1000, 40000) for _ in range(count))  # noqa: E731
+
+    def draw(count):
+        return tuple(rng.randrange(1000, 40000) for _ in range(count))
+
     return [(draw(128), [draw(256) for _ in range(8)], [0.0, 1.0] * 4)]
 
 
@@ -84,46 +87,44 @@ def run_shared(policy, parameters, sketch, work):
         shared(policy.model, parameters, sketch, task(prompt, rows, rewards), SAMPLED, Passes())
 
 
-def run_reference(policy, parameters, sketch, work):
-    for prompt, rows, rewards in work:
-        one_by_one(policy.model, parameters, sketch, task(prompt, rows, rewards), SAMPLED)
+def of_short(policy, parameters, sketch):
+    work = short_work(policy)
+    return {
+        PLAIN: lambda: plain(policy.model, work),
+        "sketch": lambda: run_shared(policy, parameters, sketch, work),
+    }
+
+
+def of_long(policy, parameters, sketch):
+    model, work = policy.model, long_work()
+    ((prompt, rows, rewards),) = work
+    weight = np.array(rewards) - np.mean(rewards)
+    one = {name: torch.randn_like(p).detach()[None] for name, p in parameters.items()}
+    four = {name: d.expand(4, *d.shape[1:]).contiguous() for name, d in one.items()}
+    flat = {name: d[0] for name, d in one.items()}
+    return {
+        PLAIN: lambda: plain(model, work),
+        "sketch": lambda: run_shared(policy, parameters, sketch, work),
+        "dots: direction": lambda: gradient_sum(model, parameters, prompt, rows, weight, SAMPLED),
+        "dots: along 1 by hooks": lambda: by_hooks(model, one, prompt, rows, SAMPLED),
+        "dots: along 4 by hooks": lambda: by_hooks(model, four, prompt, rows, SAMPLED),
+        "dots: along 1, forward, shared": lambda: by_forward_mode(
+            model, flat, prompt, rows, SAMPLED, share=True
+        ),
+    }
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     policy = load_policy("bundled:smollm2", "float32", "cpu", None)
-    model, found = policy.model, {}
-    with selected(model, "all") as parameters:
+    found = {}
+    with selected(policy.model, "all") as parameters:
         sketch = Sketch(parameters.items(), 65536, 0)
-        direction = {name: torch.randn_like(p).detach() for name, p in parameters.items()}
-        for name, work in (("short", short_work(policy)), ("long", long_work(policy))):
-            tokens = sum(len(p) * len(rows) + sum(map(len, rows)) for p, rows, _ in work)
-            distinct = sum(len(set(rows)) for _, rows, _ in work)
-            print(f"{name}: {tokens} tokens, {distinct} distinct responses", flush=True)
-            contenders = {
-                "plain forward + backward": lambda w=work: plain(model, w),
-                "sketch": lambda w=work: run_shared(policy, parameters, sketch, w),
-            }
-            if name == "long":
-                prompt, rows, rewards = work[0]
-                weight = np.array(rewards) - np.mean(rewards)
-
-                one = {n: d[None] for n, d in direction.items()}
-                four = {n: d.expand(4, *d.shape).contiguous() for n, d in direction.items()}
-                responses = list(rows)
-                contenders |= {
-                    "direction": lambda: gradient_sum(model, parameters, prompt, responses, weight, SAMPLED),
-                    "dots by hooks, 1 direction": lambda: by_hooks(model, one, prompt, responses, SAMPLED),
-                    "dots by hooks, 4 directions": lambda: by_hooks(model, four, prompt, responses, SAMPLED),
-                    "dots by forward mode, shared": lambda: by_forward_mode(
-                        model, direction, prompt, responses, SAMPLED, share=True
-                    ),
-                }
-            found[name] = ratios(interleaved(contenders, rounds), "plain forward + backward")
+        for name, case in (("short", of_short), ("long", of_long)):
+            found[name] = ratios(interleaved(case(policy, parameters, sketch), rounds), PLAIN)
             for contender, ratio in found[name].items():
                 print(
-                    f"  {contender:28} {ratio.median:.3f} ({ratio.smallest:.3f} to {ratio.largest:.3f})",
-                    flush=True,
+                    f"{name:6}{contender:32} {ratio.median:.3f} ({ratio.smallest:.3f} to {ratio.largest:.3f})"
                 )
     record("score", {name: {c: r._asdict() for c, r in rows.items()} for name, rows in found.items()})
 

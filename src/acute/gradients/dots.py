@@ -131,7 +131,9 @@ def by_hooks(
 ) -> Tensor:
     """⟨∇ ln π(response), direction⟩ of each response along each direction, shape (K, U).
 
-    `directions` holds K tensors stacked for each parameter. Rows are padded on `side`. Raises ModelError, naming it, for a module with selected parameters that this cannot see through: one
+    `directions` holds K tensors stacked for each parameter. Rows are padded on `side`.
+
+    Raises ModelError, naming it, for a module with selected parameters that this cannot see through: one
     whose output has no axis of rows, or whose parameters are used outside its own forward.
     """
     known = dict(model.named_parameters())

@@ -2,8 +2,9 @@
 
     python bench/bench_score.py [ROUNDS]        (one thread: OMP_NUM_THREADS=1)
 
-SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response
-in a row of its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does.
+SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long
+answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response in a row of
+its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does.
 """
 
 import json

@@ -1,12 +1,14 @@
 """Steps really taken on SmolLM2, against what `acute predict` says of them from a sampled run's table.
 
-    python bench/scorecard_smollm2.py steps runs/quickstart --out scorecard.json   # a quarter of an hour
-    python bench/scorecard_smollm2.py compare runs/quickstart --steps scorecard.json
+    python bench/scorecard_smollm2.py steps runs/quickstart     # a quarter of an hour, 8 GB
+    python bench/scorecard_smollm2.py compare runs/quickstart
 
-`steps` takes every step of a mix, objective and length along the exact gradient over all parameters (the right
-answers are one sequence of two tokens, so p and ∇p are exact) and writes p of every prompt before and after.
-Each gradient is computed once; the lengths along it need forward passes alone. `compare` needs no model: it
-predicts the same steps from the sampled responses of the run and its control and counts what came true.
+`steps` takes every step of a mix, objective and length along the exact gradient over all parameters (the
+right answers are one sequence of two tokens, so p and ∇p are exact) and writes p of every prompt before and
+after. Each gradient is computed once; the lengths along it need forward passes alone. `compare` needs no
+model: it predicts the same steps from the sampled responses of the run and its control, and counts what came
+true. The three mixes are the run's, its control's, and both together; those overlap, and all lengths of one
+objective rest on the same responses, so the cases are not independent.
 """
 
 import argparse
@@ -17,17 +19,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from acute.core.objectives import parse
 from acute.gradients.exact import success_gradient, success_probability
 from acute.gradients.forward import Sampled
 from acute.gradients.parameters import selected
+from acute.gradients.store import read_sketches
+from acute.measure.analyse import select
+from acute.measure.conflict import Measured
+from acute.measure.predict import predict
 from acute.models.load import load_policy
 from acute.run import Run
 
 OBJECTIVES = ("pass@1", "pass@4", "pass@16", "pass@32", "mixture@0.2,16", "log@16")
 LENGTHS = (0.001, 0.003, 0.01, 0.03)
+KS = (1, 4, 16, 32)
+MIXES = {"override": ("",), "control": ("control",), "both": ("", "control")}
 
 
 class Mix:
@@ -56,7 +62,8 @@ class Mix:
 
 def dot(a, b):
     """⟨a, b⟩ in float64 of two lists of tensors."""
-    return sum(float(torch.sum(x * y, dtype=torch.float64)) for x, y in zip(a, b, strict=True))
+    pairs = zip(a, b, strict=True)
+    return sum(torch.sum(x.detach() * y.detach(), dtype=torch.float64).item() for x, y in pairs)
 
 
 def step_through(mix, model, parameters, objectives, lengths):
@@ -89,18 +96,122 @@ def step_through(mix, model, parameters, objectives, lengths):
     return {"prompt_id": mix.ids, "p": p.tolist(), "slopes": slopes, "steps": steps}
 
 
+def runs_of(folder, mix):
+    """The run folders that a mix is made of."""
+    return [Run.open(folder / name) for name in MIXES[mix]]
+
+
 def take_steps(folder, out):
     """Every mix of the run and its control; written after each, so that a killed run keeps what it has."""
-    run, control = Run.open(folder), Run.open(folder / "control")
-    mixes = {"override": (run,), "control": (control,), "both": (run, control)}
     found = json.loads(out.read_text()) if out.exists() else {}
-    policy = load_policy(run.config.model.name)
+    policy = load_policy(Run.open(folder).config.model.name)
     with selected(policy.model, "all") as parameters:
-        for name, runs in mixes.items():
+        for name in MIXES:
             if name not in found:
-                mix = Mix(policy.tokenizer, runs)
+                mix = Mix(policy.tokenizer, runs_of(folder, name))
                 found[name] = step_through(mix, policy.model, parameters, OBJECTIVES, LENGTHS)
                 out.write_text(json.dumps(found, indent=1))
+
+
+def measured_of(runs, ids):
+    """Counts and sketches of some prompts, from the folders that hold them."""
+    parts, order = [], []
+    for run in runs:
+        sums, facts = read_sketches(run.path)
+        some = select(run.responses(), sums, facts["prompt_ids"], max(KS))
+        order += some.prompt_ids
+        parts.append(some.measured)
+    rows = [order.index(name) for name in ids]
+    n, c, sums = (
+        np.concatenate([getattr(m, field) for m in parts])[rows] for field in ("n_NM", "c_NM", "sums_NMOD")
+    )
+    return Measured(n, c, sums, sums.shape[3])
+
+
+def cases_of(mix, exact, measured):
+    """One row a step and k: what was predicted, the exact first order, and what happened."""
+    p = np.array(exact["p"])
+    for step in exact["steps"]:
+        name, length, after = step["objective"], step["length"], np.array(step["p"])
+        found = predict(measured, parse(name).advantages, KS, length=length)
+        slope = np.array(exact["slopes"][name]) * length / step["norm"]
+        for x in found.changes:
+            yield {
+                "mix": mix,
+                "objective": name,
+                "length": length,
+                "k": x.k,
+                "happened": float(np.mean((1 - p) ** x.k - (1 - after) ** x.k)),
+                "exact": float(np.mean(x.k * (1 - p) ** (x.k - 1) * slope)),
+                "predicted": x,
+                "moved": found.log_odds_moved,
+            }
+
+
+def inside(estimate, value):
+    """Whether a 95 % interval holds a value."""
+    return estimate.lo <= value <= estimate.hi
+
+
+def claims(estimate):
+    """+1 or -1 where the interval excludes 0, else 0."""
+    return int(estimate.lo > 0) - int(estimate.hi < 0)
+
+
+def row(cases):
+    """One line of the scorecard."""
+    first = [c["predicted"].first_order for c in cases]
+    curved = [c["predicted"].curved for c in cases]
+    happened, exact = (np.array([c[key] for c in cases]) for key in ("happened", "exact"))
+    claim = np.array([claims(e) for e in first])
+    alarms = claim < 0
+    holds = np.array([c["predicted"].holds for c in cases])
+    within = np.array([inside(e, t) for e, t in zip(first, happened, strict=True)])
+
+    def rms(values):
+        return float(np.sqrt(np.mean(np.square(values))))
+
+    return {
+        "cases": len(cases),
+        "moved": float(np.median([c["moved"] for c in cases])),
+        "covers the exact slope": float(np.mean([inside(e, t) for e, t in zip(first, exact, strict=True)])),
+        "covers what happened": float(within.mean()),
+        "curved covers it": float(np.mean([inside(e, t) for e, t in zip(curved, happened, strict=True)])),
+        "signs claimed": int((claim != 0).sum()),
+        "of them wrong": int((claim * happened < 0).sum()),
+        "falls claimed": int(alarms.sum()),
+        "false alarms": int((alarms & (happened > 0)).sum()),
+        "falls missed": int(((claim > 0) & (happened < 0)).sum()),
+        "said to hold": int(holds.sum()),
+        "then covered": float(within[holds].mean()) if holds.any() else None,
+        "else covered": float(within[~holds].mean()) if (~holds).any() else None,
+        "rms change": rms(happened),
+        "rms error": rms([e.value - t for e, t in zip(first, happened, strict=True)]),
+        "rms error, exact slope": rms(exact - happened),
+        "rms error, curved": rms([e.value - t for e, t in zip(curved, happened, strict=True)]),
+    }
+
+
+def compare(folder, steps):
+    """Print the scorecard by step length, and by k at each length."""
+    taken = json.loads(steps.read_text())
+    cases = [
+        case
+        for mix, exact in taken.items()
+        for case in cases_of(mix, exact, measured_of(runs_of(folder, mix), exact["prompt_id"]))
+    ]
+    slices = {f"{length}": [c for c in cases if c["length"] == length] for length in LENGTHS}
+    slices |= {
+        f"{length}, k = {k}": [c for c in cases if (c["length"], c["k"]) == (length, k)]
+        for length in LENGTHS
+        for k in KS
+    }
+    rows = {name: row(some) for name, some in slices.items()}
+    print("| step length | " + " | ".join(next(iter(rows.values()))) + " |")
+    print("|---" * (1 + len(next(iter(rows.values())))) + "|")
+    for name, found in rows.items():
+        cells = ("-" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x) for x in found.values())
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def main():
@@ -108,9 +219,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("steps", "compare"))
     parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("scorecard.json"))
+    parser.add_argument("--steps", type=Path, default=Path("runs/scorecard.json"), help="where steps stand")
     given = parser.parse_args()
-    take_steps(given.run, given.out)
+    (take_steps if given.what == "steps" else compare)(given.run, given.steps)
 
 
 if __name__ == "__main__":

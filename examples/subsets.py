@@ -3,9 +3,9 @@
     python examples/subsets.py runs/quickstart --out runs/subsets            # sampled, with intervals
     python examples/subsets.py runs/quickstart --out runs/subsets --exact    # and the exact truth beside it
 
-For each subset the run folder's prompts and responses are copied to OUT/SUBSET and only `score` and `analyse`
-are done again: no response is drawn anew, so differences are the subset's alone. `--exact` needs prompts whose
-right answer is one sequence of tokens (the quickstart's). Prints one row a subset.
+For each subset the run folder's prompts and responses are copied to OUT/SUBSET and only `score` and
+`analyse` are done again: no response is drawn anew, so differences are the subset's alone. `--exact` needs
+prompts whose right answer is one sequence of tokens (the quickstart's). Prints one row a subset.
 """
 
 import argparse

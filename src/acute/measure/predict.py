@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
-from acute.core.estimators import pass_at_k
 from acute.core.products import Advantage, Product, Products, coefficients, unbiased
 from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
@@ -85,7 +84,8 @@ class Slopes:
         """Root mean square over prompts of how fast their log-odds move with η; those never or always right
         show no gradient and count as standing still."""
         spread = self.p_N * (1 - self.p_N)
-        return float(np.sqrt(np.mean((self.slope_N[spread > 0] / spread[spread > 0]) ** 2)))
+        speed = self.slope_N[spread > 0] / spread[spread > 0]
+        return float(np.sqrt((speed**2).sum() / self.N))
 
     def eta_of(self, length: float) -> float:
         """η of a step of this length. NotEnoughData where ‖∇J_f‖² is not estimated positive."""
@@ -162,13 +162,12 @@ class Slopes:
         share_KN = np.stack([k * (1 - after) ** (k - 1) * speed for k in self.ks])
         found = []
         for k, product in zip(self.ks, self._products_with(share_KN), strict=True):
-            n, c = self.measured.n_N, self.measured.c_N
             value = float(np.mean((1 - p) ** k - (1 - after) ** k))
             deleted = product.deleted_NM
             if normalised:
                 deleted = deleted - product.finite / (2 * self.norm.finite) * self.norm.deleted_NM
             variance, df = deletion_variance(deleted)
-            room = float(pass_at_k(n, c, k).mean())
+            room = float(np.mean(1 - (1 - p) ** k))  # as far as pass@k can fall
             found.append(from_error(value, eta * float(np.sqrt(variance)) / self.N, df, (-room, 1 - room)))
         return found
 

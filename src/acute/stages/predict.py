@@ -60,6 +60,10 @@ def predict(
 
     if not ks or min(ks) < 1:
         raise ConfigError(f"wanted each k a whole number of 1 or more, found {list(ks)}")
+    if length is not None and run.config.score.metric == "adam":
+        raise ConfigError(
+            "a step's length is not measured in the metric of AdamW: give the step size η, its learning rate"
+        )
     advantage, needed = advantage_of(objective, group)
     sums, facts = read_sketches(run.path)
     selected = select(run.responses(), sums, facts["prompt_ids"], max(*ks, needed))
@@ -69,7 +73,7 @@ def predict(
         "run": str(run.path),
         "objective": objective,
         "eta": found.eta,
-        "length": found.length,
+        "length": None if run.config.score.metric == "adam" else found.length,
         "log_odds_moved": found.log_odds_moved,
         "prompts": len(selected.prompt_ids),
         "excluded": selected.excluded,

@@ -77,10 +77,24 @@ class ScoreConfig(Section):
         description="all, trainable, final-state, final-norm, lm_head, last-block, lora, or a pattern",
     )
     engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
-    metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
+    metric: Literal["sgd", "adam"] = Field(
+        "sgd", description="the geometry in which gradients are compared: plain, or as AdamW's step sees it"
+    )
+    adam_state: str | None = Field(
+        None, min_length=1, description="optimiser state for metric = adam: a torch or safetensors file"
+    )
     folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
     tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
+
+    @model_validator(mode="after")
+    def _metric_has_its_state(self) -> "ScoreConfig":
+        if (self.metric == "adam") != (self.adam_state is not None):
+            raise ValueError(
+                f"metric = adam and adam_state (the optimiser's second moments) go together, found metric = "
+                f"{self.metric}, adam_state = {self.adam_state}"
+            )
+        return self
 
 
 class AnalyseConfig(Section):
@@ -184,7 +198,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. A relative prompt file or control is taken from the file's own folder.
+    """Read a TOML file. Relative paths (prompts, control, optimiser state) are taken from its own folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
@@ -195,4 +209,7 @@ def load(path: Path) -> Config:
         changes["prompts"] = config.prompts.model_copy(update={"source": source})
     if config.control is not None:
         changes["control"] = str((path.parent / config.control).resolve())
+    if config.score.adam_state is not None:
+        state = str((path.parent / config.score.adam_state).resolve())
+        changes["score"] = config.score.model_copy(update={"adam_state": state})
     return config.model_copy(update=changes)

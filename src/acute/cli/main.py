@@ -6,7 +6,7 @@ import sys
 import typer
 
 from acute import __version__
-from acute.cli import doctor, gate, profile, selfcheck, stages, toy, train
+from acute.cli import doctor, gate, predict, profile, selfcheck, stages, toy, train
 from acute.errors import AcuteError, OutsideError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for _command in (
     train.train,
     profile.profile,
     gate.gate,
+    predict.predict,
     selfcheck.selfcheck,
     doctor.doctor,
 ):

@@ -11,7 +11,7 @@ from acute.run import Run
 from acute.stages.analyse import analyse, report
 from acute.stages.prompts import make_prompts, refuse_edited_prompts
 from acute.stages.rollout import roll_out
-from acute.stages.score import score
+from acute.stages.score import refuse_edited_state, score
 from acute.stages.verify import verify
 
 __all__ = ["analyse", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
@@ -31,6 +31,8 @@ def run_until(run: Run, last: str) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if run.done("prompts"):
         refuse_edited_prompts(run)
+    if run.stands("score"):
+        refuse_edited_state(run)
     for name, step in STEPS.items():
         if not run.stands(name):
             step(run)

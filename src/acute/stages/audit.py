@@ -82,8 +82,10 @@ def audit(
     for fold in range(folds):
         others = [d for m, d in enumerate(own) if m != fold]
         direction = {n: sum(d[n] for d in others) / (folds - 1) for n in parameters}
-        direction = {n: d.to(parameters[n].dtype) for n, d in direction.items()}
         sketched = sketch.fold(direction.values()).double().cpu().numpy()
+        if sketch.scale is not None:  # ⟨∇ ln π, P ∇J_1⟩, as the sketch's two factors √P make it
+            direction = {n: d * sketch.scale[n] ** 2 for n, d in direction.items()}
+        direction = {n: d.to(parameters[n].dtype) for n, d in direction.items()}
         with tracked(f"dots {fold + 1}/{folds}", len(groups)) as tracker:
             for group, sums in zip(groups, sums_NMOD, strict=True):
                 rows = [row for row in group.rows if row["fold"] == fold]

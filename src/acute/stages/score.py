@@ -98,10 +98,27 @@ def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
     return {name: tokens_of(tokenizer, text) for name, text in zip(*columns, strict=True)}
 
 
+def refuse_edited_state(run: Run) -> str | None:
+    """The digest of the optimiser state; InputError if it is another than what was scored with so far."""
+    from acute.gradients.metric import digest_of
+
+    path = run.config.score.adam_state
+    if path is None:
+        return None
+    now, begun = digest_of(path), run.done("score") or run.parts("score")
+    if begun and run.record["checks"].get("adam_state_digest", now) != now:
+        raise InputError(
+            f"{path} has changed since {run.path} was scored with it: choose another --out, or name the new "
+            f"state by another path"
+        )
+    return now
+
+
 def score(run: Run) -> None:
     """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt."""
     from acute.gradients.engines import Passes, one_by_one, shared
     from acute.gradients.forward import Sampled, may_share
+    from acute.gradients.metric import adam_scale, without_moments
     from acute.gradients.parameters import selected
     from acute.gradients.sketch import Sketch
     from acute.gradients.store import part_bytes
@@ -111,11 +128,17 @@ def score(run: Run) -> None:
     groups, folds = groups_of(run), config.score.folds
     prompts = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
+    if config.score.adam_state is not None:
+        run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})
     with (
         run.stage("score") as facts,
         selected(policy.model, config.score.parameters) as parameters,
     ):
-        sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed)
+        scale = None
+        if config.score.adam_state is not None:
+            scale = adam_scale(config.score.adam_state, policy.model, parameters)
+            facts["numbers_without_second_moment"] = without_moments(scale)
+        sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         pairs = [(prompts[group.prompt_id], group.distinct) for group in groups if group.has_signal]
         passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled))
         facts.update(

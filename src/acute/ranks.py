@@ -50,7 +50,7 @@ class Ranks:
         """What rank 0 says, on every rank."""
         return by_first if self.size == 1 else self._exchanged(by_first)[0]
 
-    def merged(self, facts: dict[str, Any]) -> dict[str, Any]:
+    def merged(self, facts: dict[Any, Any]) -> dict[Any, Any]:
         """The facts of all ranks in one dictionary, on every rank."""
         if self.size == 1:
             return facts
@@ -104,4 +104,7 @@ def launched() -> Iterator[Ranks]:
 def refuse_ranks(command: str) -> None:
     """InputError if torchrun started this command, which is made for one process."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(f"acute {command} is one process: wanted it without torchrun (acute score and train split)")
+        raise InputError(
+            f"acute {command} is one process: wanted it without torchrun (acute score and acute train share "
+            f"their work over ranks)"
+        )

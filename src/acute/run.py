@@ -34,7 +34,7 @@ from acute.table import (
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    "prompts": ("seed", "model.name", "prompts"),
+    "prompts": ("seed", "model.name", "prompts", "imported"),
     "rollout": (
         "model.dtype",
         "model.adapter",
@@ -163,7 +163,7 @@ class Run:
 
     def _accept(self, config: Config) -> None:
         """Take over new settings. The folder is locked."""
-        old, new = self.record["config"], config.model_dump(mode="json")
+        old, new = self.config.model_dump(mode="json"), config.model_dump(mode="json")
         if old == new:
             return
         for stage, keys in MADE_FROM.items():

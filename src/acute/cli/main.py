@@ -6,7 +6,7 @@ import sys
 import typer
 
 from acute import __version__
-from acute.cli import doctor, gate, profile, selfcheck, stages, toy, train
+from acute.cli import doctor, gate, importer, profile, selfcheck, stages, toy, train
 from acute.errors import AcuteError, OutsideError
 
 app = typer.Typer(
@@ -50,6 +50,7 @@ for _command in (
     doctor.doctor,
 ):
     app.command(_command.__name__)(_command)
+app.command("import")(importer.import_log)  # a name that no function can have
 app.add_typer(toy.app, name="toy")
 
 

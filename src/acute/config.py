@@ -27,7 +27,9 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which policy is measured."""
 
-    name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2; unknown for imports")
+    name: str = Field(
+        min_length=1, description="hub id, local folder, or bundled:smollm2; unknown for imports"
+    )
     dtype: Literal["float32", "bfloat16", "float64"] = Field(
         "float32",
         description="of the weights and of the forward pass; gradients are summed in float32 at least",

@@ -1,19 +1,31 @@
 """Dumps that verl's own functions wrote: nothing is lost, and pass@k is what counting by hand gives."""
 
 import json
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 from uuid import UUID
 
 import numpy as np
 import pytest
 from verl.trainer.ppo.ray_trainer import RayPPOTrainer
-from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 
 from tests.integrations.logs import acute, by_hand, fails, prompts, responses
 
 N, PROMPTS = 8, 12
+
+
+@pytest.fixture
+def trainer_class(request, monkeypatch):
+    """verl's trainer, or its v1 trainer: that moves data by a package that dumping does not touch."""
+    if request.param == "v1":
+        monkeypatch.setitem(sys.modules, "transfer_queue", MagicMock())
+        from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+
+        return PPOTrainer
+    return RayPPOTrainer
 
 
 def rollouts(seed, low=0.0):
@@ -25,15 +37,15 @@ def rollouts(seed, low=0.0):
             right = rng.random() < (x + 1) / (PROMPTS + 2)
             text = f"line one\nthe answer\u2028is {x if right else rng.integers(20, 30)} é"
             uid = str(UUID(int=1000 * seed + x))
-            rows.append((f"user\n{x} + 0 = ?\nassistant\n", text, str(x), 1.0 if right else low, f"{uid}_{j}_0"))
+            rows.append(
+                (f"user\n{x} + 0 = ?\nassistant\n", text, str(x), 1.0 if right else low, f"{uid}_{j}_0")
+            )
     return rows
 
 
 def dump(kind, folder, step, rows, extra):
     """Call verl's own method, on an object that has what the method uses of a trainer."""
-    trainer = SimpleNamespace(
-        global_steps=step, _dump_executor=ThreadPoolExecutor(1), _dump_futures=[]
-    )
+    trainer = SimpleNamespace(global_steps=step, _dump_executor=ThreadPoolExecutor(1), _dump_futures=[])
     trainer._write_generations = kind._write_generations
     inputs, outputs, gts, scores, _ = map(list, zip(*rows, strict=True))
     kind._dump_generations(
@@ -50,14 +62,14 @@ def dump(kind, folder, step, rows, extra):
     trainer._dump_executor.shutdown()
 
 
-@pytest.mark.parametrize("kind", [RayPPOTrainer, PPOTrainer], ids=["trainer", "v1"])
+@pytest.mark.parametrize("trainer_class", ["trainer", "v1"], indirect=True)
 @pytest.mark.parametrize("keys", [False, True], ids=["by text", "by uid"])
-def test_rows_in_are_rows_out_and_pass_at_k_is_counted(kind, keys, tmp_path):
+def test_rows_in_are_rows_out_and_pass_at_k_is_counted(trainer_class, keys, tmp_path):
     for step in (5, 10):
         rows = rollouts(step)
         # what _log_rollout_data of the v1 trainer writes, and the score function's own extras
         extra = {"acc": [bool(r[3]) for r in rows], **({"uid": [r[4] for r in rows]} if keys else {})}
-        dump(kind, tmp_path / "dump", step, rows, extra)
+        dump(trainer_class, tmp_path / "dump", step, rows, extra)
     out = tmp_path / "run"
     said = acute("import", tmp_path / "dump", "--format", "verl", "--out", out)
     assert said["responses"] == len(rows) == N * PROMPTS and said["prompts"] == PROMPTS

@@ -43,7 +43,9 @@ def import_log(
     temperature: float = typer.Option(1.0, help="Temperature that the responses were drawn at."),
     top_p: float = typer.Option(1.0, help="Nucleus that they were drawn from."),
     max_tokens: int = typer.Option(1_000_000, help="Where responses were cut off, if the log does not say."),
-    k: int | None = typer.Option(None, "-k", min=1, help="The largest k; default: what nine in ten can answer."),
+    k: int | None = typer.Option(
+        None, "-k", min=1, help="The largest k; default: what nine in ten can answer."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
     """Make a run folder of rollouts that TRL, verl or another program logged.

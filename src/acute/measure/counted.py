@@ -61,7 +61,9 @@ def analyse_counts(
         }
         for i, name in enumerate(ids)
     ]
-    shares = [hard_share(partial(pass_at_k_weight, k=k), n_NM, c_NM, HARD if hard is None else hard) for k in ks]
+    shares = [
+        hard_share(partial(pass_at_k_weight, k=k), n_NM, c_NM, HARD if hard is None else hard) for k in ks
+    ]
     return {
         "prompts": len(ids),
         "responses": int(n_N.sum()),

@@ -167,7 +167,9 @@ def k_rows(analysis: Json) -> list[KRow]:
             "cosine": show(conflict["cosine"][i], none, signed=True),
             "inner": show(conflict["inner"][i], none, signed=True),
             "inner_sum": show(at_k(analysis, "inner_sum", k), none, signed=True),
-            "naive_cosine": _either(at_k(analysis, "naive_cosine", k), conflict.get("reason") or "not computed", signed=True),
+            "naive_cosine": _either(
+                at_k(analysis, "naive_cosine", k), conflict.get("reason") or "not computed", signed=True
+            ),
             "mean_weight": _either(at_k(analysis, "mean_weight", k), few),
             "covariance": _either(at_k(analysis, "covariance", k), none, signed=True),
             "pass_at_k": show(passes.get(str(k)), few),

@@ -151,7 +151,11 @@ def _hard_share(analysis: Json) -> list[str]:
     interval = ""
     if share.lo is not None and share.hi is not None:
         interval = f" (95 % interval {100 * share.lo:.0f} to {100 * share.hi:.0f} %)"
-    told = "" if at_k(analysis, "cross_fitted", k, "hard_share") else ", told from the same responses: overstated"
+    told = (
+        ""
+        if at_k(analysis, "cross_fitted", k, "hard_share")
+        else ", told from the same responses: overstated"
+    )
     return [
         f"Prompts with p below {shares['hard']:g} take {100 * share.value:.0f} %{interval} of the weight that "
         f"pass@{k:,} puts on all{told}."

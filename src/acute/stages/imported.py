@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from acute.config import Config
-from acute.errors import InputError
+from acute.errors import ConfigError, InputError
 from acute.integrations.logs import FORMATS
 from acute.integrations.logs.rows import Asked
 from acute.integrations.logs.tables import Imported, as_tables
 from acute.measure.analyse import count
 from acute.run import Run
-from acute.stages.policy import policy_of, tokens_of
+from acute.stages.policy import policy_of
 from acute.stages.rollout import refuse_too_long
 
 SHARE = 0.9  # of the prompts that must have responses enough for the largest k
@@ -32,6 +32,7 @@ def import_log(out: Path, config: Config, most_k: int | None = None) -> Run:
     if asked is None:
         raise InputError("wanted the settings of an import, found none")
     path = Path(asked.path)
+    _refuse_changed(out, path)
     log = FORMATS[asked.format](path, Asked(asked.columns, asked.where))
     found = as_tables(log, asked.step, asked.right_above, config.score.folds)
     policy = None if config.counts_only else policy_of(config.model)
@@ -39,13 +40,19 @@ def import_log(out: Path, config: Config, most_k: int | None = None) -> Run:
         found = tokenised(found, policy, asked.chat, config.sampling.max_tokens)
     run = Run.create(out, _settled(config, found, most_k))
     with run.lock():
-        digest = _digest(path)
-        before = run.record["stages"].get("prompts", {}).get("log_digest", digest)
-        if before != digest:
-            raise InputError(f"{path} has changed since {out} was made from it: choose another --out")
         if not run.done("verify"):
-            _write(run, found, digest, policy)
+            _write(run, found, _digest(path), policy)
     return run
+
+
+def _refuse_changed(out: Path, path: Path) -> None:
+    """InputError if `out` was made from this log as it was before."""
+    if (out / "run.json").exists() and path.exists():
+        before = Run.open(out).record["stages"].get("prompts", {}).get("log_digest")
+        if before is not None and before != _digest(path):
+            raise InputError(
+                f"{path} is not, or no longer, the log that {out} was made from: choose another --out"
+            )
 
 
 def _write(run: Run, found: Imported, digest: str, policy: Any) -> None:
@@ -83,11 +90,13 @@ def _settled(config: Config, found: Imported, most_k: int | None) -> Config:
     most = max(1, int(np.quantile(usable, 1 - SHARE, method="lower")))
     # without a model k needs n ≥ k; with one, products pair folds: n / folds ≥ k
     ks = tuple(2**j for j in range(int(np.log2(most)) + 1))
+    if most_k is not None and most_k > usable.max():
+        raise ConfigError(f"-k {most_k}: no prompt has responses enough, the most is k = {int(usable.max())}")
     if most_k is not None:
         ks = tuple(sorted({k for k in ks if k <= most_k} | {1, most_k}))
-    if not config.counts_only and ks == (1,):
-        ks = (1, 2)
-    n = max(2, int(n_NM.sum(1).max()), config.score.folds * max(2, *ks, 1))
+    n = max(2, int(n_NM.sum(1).max()))
+    if not config.counts_only and ks == (1,):  # fewer than a scored run needs; the analysis will say so
+        ks, n = (1, 2), max(n, 2 * config.score.folds)
     return config.model_copy(
         update={
             "sampling": config.sampling.model_copy(update={"n": n}),
@@ -175,4 +184,3 @@ def refuse_unknown_model(run: Run) -> None:
             f"{run.path} was imported without a model, so there are no gradients to take: import again with "
             f"--model NAME, or ask what counts can answer: acute profile {run.path}, acute analyse {run.path}"
         )
-

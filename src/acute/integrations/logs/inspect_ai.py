@@ -78,7 +78,9 @@ def _value(value: Any, where: str) -> Any:
     """A score as a number; NaN is inspect's sign for "not scored"."""
     if isinstance(value, str):
         if value not in GRADES:
-            raise TableError(f"{where}: wanted a score C, P, I, N or a number, found {json.dumps(value)[:80]}")
+            raise TableError(
+                f"{where}: wanted a score C, P, I, N or a number, found {json.dumps(value)[:80]}"
+            )
         return GRADES[value]
     return value
 

@@ -22,7 +22,9 @@ def read(path: Path, asked: Asked) -> Log:
     logged = [one for where, row in rows for one in _responses(where, row, metric, asked)]
     notes = {"rewards": f"the metric {metric!r} of the response that the filter kept"}
     if any(row.reward is None for row in logged):
-        notes["repeats"] = "a document has one score, so the responses that the filter left out have no reward"
+        notes["repeats"] = (
+            "a document has one score, so the responses that the filter left out have no reward"
+        )
     return Log(logged, notes)
 
 

@@ -148,7 +148,9 @@ def pick(row: Mapping[str, Any], column: str) -> Any:
 
 def converted(rows: list[Placed], names: Mapping[str, str]) -> list[Logged]:
     """Rows as `Logged`: each field from the column that `names` gives it. Raises TableError."""
-    return [convert(where, {field: pick(row, column) for field, column in names.items()}) for where, row in rows]
+    return [
+        convert(where, {field: pick(row, column) for field, column in names.items()}) for where, row in rows
+    ]
 
 
 def convert(where: str, found: Mapping[str, Any]) -> Logged:
@@ -204,7 +206,7 @@ def text(value: Any, name: str, where: str) -> str | None:
 
 def _loose(value: Any, name: str, where: str) -> str | None:
     """Text of anything: what is neither text nor a number stands as JSON."""
-    if value is None or isinstance(value, str | int) and not isinstance(value, bool):
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
         return text(value, name, where)
     try:
         return text(json.dumps(value, ensure_ascii=False, default=str), name, where)

@@ -29,7 +29,5 @@ def _groups(rows: list[Logged]) -> tuple[list[Logged], dict[str, str]]:
     keys = [None if row.prompt_id is None else ROW_KEY.fullmatch(row.prompt_id) for row in rows]
     if not all(keys):
         return rows, {}
-    grouped = [
-        row._replace(prompt_id=key[1]) for row, key in zip(rows, keys, strict=True) if key is not None
-    ]
+    grouped = [row._replace(prompt_id=key[1]) for row, key in zip(rows, keys, strict=True) if key is not None]
     return grouped, {"uid": "keys {uid}_{rollout}_{output} were read as the uid of the group"}

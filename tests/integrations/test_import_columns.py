@@ -194,7 +194,7 @@ def test_counts(tmp_path):
 
 
 def test_imported_responses_are_scored_as_sampled_ones(tmp_path):
-    """A run's own responses, texts and rewards alone, imported: the same conflict, to the last digit of a float32."""
+    """A run's own responses, imported as texts and rewards: the same tokens, the same conflict."""
     model = save_model(tmp_path / "model")
     acute("run", write_run(tmp_path / "own", model), "--out", tmp_path / "first")
     own, texts = responses(tmp_path / "first"), prompts(tmp_path / "first")

@@ -17,7 +17,7 @@ CHAT = "{% for m in messages %}{{ m['role'] }}:{{ m['content'] }};{% endfor %}as
 
 
 def train(folder, model, rows, **changes):
-    """GRPO on a tiny model; returns what the reward function saw, a list of (prompt, completion, reward) a call."""
+    """GRPO on a tiny model; what the reward function saw, (prompt, completion, reward), a list a call."""
     seen = []
 
     def digit_of_the_parity(prompts, completions, answer, log_extra, **_):
@@ -138,7 +138,7 @@ def test_with_the_model_the_whole_answer_follows(trained, model, tmp_path):
     acute("report", out)
 
 
-def test_chats(tmp_path, model):
+def test_chats(tmp_path):
     folder = save_model(tmp_path / "chat-model")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = CHAT

@@ -157,8 +157,8 @@ def _hard_share(analysis: Json) -> list[str]:
         else ", told from the same responses: overstated"
     )
     return [
-        f"Prompts with p below {shares['hard']:g} take {100 * share.value:.0f} %{interval} of the weight that "
-        f"pass@{k:,} puts on all{told}."
+        f"Prompts with p below {shares['hard']:g} take {100 * share.value:.0f} %{interval} of the weight "
+        f"that pass@{k:,} puts on all{told}."
     ]
 
 

@@ -164,7 +164,7 @@ def _said_of_tokens(said: Counter[str], responses: int) -> dict[str, str]:
     notes = {}
     if said["again"]:
         notes["tokens"] = (
-            f"{said['again']} of {responses} responses were tokenised again from their text; where the sampler "
+            f"{said['again']} of {responses} responses were tokenised again from their text; where a sampler "
             f"had split a text otherwise, the probability scored is not that of the tokens drawn"
         )
     if said["other text"]:

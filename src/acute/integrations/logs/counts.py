@@ -17,14 +17,19 @@ def read(path: Path, asked: Asked) -> Log:
         raise InputError(f"{path}: wanted at most {MOST:,} responses in all, found {total:,}")
     rows = []
     for where, row in placed:
-        prompt = {
-            field: text(row.get(field), field, where) for field in ("prompt", "answer", "family", "level")
-        }
-        for i in range(row["n"]):
-            reward = float(i < row["c"])
-            rows.append(
-                Logged(where, prompt_id=text(row["id"], "id", where), reward=reward, outcome="ok", **prompt)
-            )
+        prompt, answer, family, level = (
+            text(row.get(field), field, where) for field in ("prompt", "answer", "family", "level")
+        )
+        one = Logged(
+            where,
+            prompt_id=text(row["id"], "id", where),
+            prompt=prompt,
+            answer=answer,
+            family=family,
+            level=level,
+            outcome="ok",
+        )
+        rows += [one._replace(reward=float(i < row["c"])) for i in range(row["n"])]
     if not rows:
         raise InputError(f"{path}: wanted responses, found n = 0 for every prompt")
     return Log(rows, {"rewards": "counts: c of n responses were right"})

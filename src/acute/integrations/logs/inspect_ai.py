@@ -44,7 +44,7 @@ def _scorer(rows: list[Placed], path: Path) -> str:
     names = sorted({str(name) for _, row in rows for name in _object(row.get("scores"))})
     if len(names) != 1:
         raise ConfigError(
-            f"{path}: wanted one scorer, found {', '.join(names) or 'none'}: name one with --map reward=SCORER"
+            f"{path}: wanted one scorer, found {', '.join(names) or 'none'}: name one by --map reward=SCORER"
         )
     return names[0]
 

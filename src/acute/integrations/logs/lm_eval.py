@@ -1,4 +1,4 @@
-"""lm-evaluation-harness: `samples_TASK_DATE.jsonl`, as `--log_samples` writes it, a row a document and filter.
+"""lm-evaluation-harness: `samples_TASK_DATE.jsonl`, written by `--log_samples`, a row a document and filter.
 
 A row scores what its filter kept of all responses to the document: one reward. The other responses of a task
 with repeats have none. Several files of one task, each of a run with another seed, are several responses.
@@ -43,7 +43,7 @@ def _metric(rows: list[Placed], path: Path) -> str:
     found = [name for name in names if isinstance(rows[0][1].get(name), int | float)]
     if len(found) != 1:
         raise ConfigError(
-            f"{path}: wanted one metric, found {', '.join(found) or 'none'}: name one with --map reward=METRIC"
+            f"{path}: wanted one metric, found {', '.join(found) or 'none'}: name one by --map reward=METRIC"
         )
     return found[0]
 
@@ -61,11 +61,11 @@ def _responses(where: str, row: dict[str, Any], metric: str, asked: Asked) -> li
         "family": task[1] if task else None,
         **{field: pick(row, column) for field, column in asked.columns.items() if field != "reward"},
     }
-    texts = _texts(row.get("resps"))
+    texts: list[str | None] = [*_texts(row.get("resps"))] or [None]
     rewards = [pick(row, metric), *[None] * (len(texts) - 1)]
     return [
         convert(where, {**found, "response": response, "reward": reward})
-        for response, reward in zip(texts or [None], rewards, strict=True)
+        for response, reward in zip(texts, rewards, strict=True)
     ]
 
 

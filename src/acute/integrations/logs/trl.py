@@ -1,4 +1,4 @@
-"""TRL: the Parquet files that `log_completions=True` leaves in `output_dir/completions`, a row a completion."""
+"""TRL: the Parquet files that `log_completions=True` leaves in output_dir/completions, a row each."""
 
 from pathlib import Path
 

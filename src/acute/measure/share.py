@@ -38,11 +38,12 @@ def hard_share(weight: Weight, n_NM: Floats, c_NM: Floats, hard: float = HARD) -
     if not np.isfinite(w_NM).all():
         return None
     inside = c_others < hard * n_others
-    share = _share((w_NM * inside).sum(1), w_NM.sum(1))
+    bounds = (0.0, 1.0) if (w_NM >= 0).all() else None
+    share = _share((w_NM * inside).sum(1), w_NM.sum(1), bounds)
     return None if share is None else HardShare(share, cross_fitted)
 
 
-def _share(top_N: Floats, all_N: Floats) -> Estimate | None:
+def _share(top_N: Floats, all_N: Floats, bounds: tuple[float, float] | None) -> Estimate | None:
     """Σ top / Σ all with the jackknife's error over the N prompts."""
     N, total = len(all_N), float(all_N.sum())
     if total <= 1e-12 * float(np.abs(all_N).sum()):
@@ -53,4 +54,4 @@ def _share(top_N: Floats, all_N: Floats) -> Estimate | None:
         return Estimate(value, None, None, None)
     deleted = (top_N.sum() - top_N) / rest
     variance = (N - 1) / N * float(((deleted - deleted.mean()) ** 2).sum())
-    return from_error(value, np.sqrt(variance) if variance > 0 else np.nan, N - 1)
+    return from_error(value, np.sqrt(variance) if variance > 0 else np.nan, N - 1, bounds)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from acute.errors import ConfigError
 
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
+UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
 
 class Section(BaseModel):
@@ -26,7 +27,9 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which policy is measured."""
 
-    name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
+    name: str = Field(
+        min_length=1, description="hub id, local folder, or bundled:smollm2; unknown for imports"
+    )
     dtype: Literal["float32", "bfloat16", "float64"] = Field(
         "float32",
         description="of the weights and of the forward pass; gradients are summed in float32 at least",
@@ -97,6 +100,18 @@ class ScoreConfig(Section):
         return self
 
 
+class ImportedConfig(Section):
+    """Where responses that another program logged came from (`acute import` writes this)."""
+
+    path: str = Field(min_length=1, description="the log: a file or a folder")
+    format: Literal["trl", "verl", "jsonl", "counts", "lm-eval", "inspect"] = Field(description="its form")
+    step: str = Field("last", description="last, all (their groups kept apart), or a number")
+    right_above: float | None = Field(None, description="a reward above it counts as right")
+    columns: dict[str, str] = Field({}, description="column of the log by our name for it")
+    where: dict[str, str] = Field({}, description="only rows whose columns have these values")
+    chat: bool = Field(False, description="prompts are a user's messages, for the model's chat template")
+
+
 class AnalyseConfig(Section):
     """Which k are reported."""
 
@@ -133,6 +148,12 @@ class Config(Section):
     verify: VerifyConfig = VerifyConfig()
     score: ScoreConfig = ScoreConfig()
     analyse: AnalyseConfig = AnalyseConfig()
+    imported: ImportedConfig | None = Field(None, description="set by acute import alone")
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether no model is known that gradients could be taken of."""
+        return self.model.name == UNKNOWN_MODEL
 
     @model_validator(mode="after")
     def _folds_reach_k(self) -> "Config":
@@ -142,7 +163,7 @@ class Config(Section):
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
-        if smallest < k:
+        if smallest < k and not self.counts_only:
             raise ValueError(
                 f"wanted sampling.n / score.folds ≥ 2 and the largest analyse.k (products pair folds), "
                 f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "

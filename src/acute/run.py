@@ -34,7 +34,7 @@ from acute.table import (
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    "prompts": ("seed", "model.name", "prompts"),
+    "prompts": ("seed", "model.name", "prompts", "imported"),
     "rollout": (
         "model.dtype",
         "model.adapter",

@@ -138,7 +138,7 @@ def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
     opened = Run.open(folder)
     with opened.lock():
-        run_until(opened, "score")
+        run_until(opened, "verify" if opened.config.counts_only else "score")
         again(opened)
     _show(folder, None, as_json)
 

@@ -65,6 +65,8 @@ def groups_of(run: Run) -> list[Group]:
             continue
         if row["reward"] not in (0.0, 1.0):
             raise InputError(f"wanted rewards 0 or 1, found {row['reward']} in row {row['response_id']!r}")
+        if row["token_ids"] is None:
+            raise InputError(f"response {row['response_id']!r} has no tokens to score: import with --model")
         row["token_ids"] = tuple(row["token_ids"])
         rows_of[row["prompt_id"]].append(row)
     return [
@@ -76,7 +78,7 @@ def groups_of(run: Run) -> list[Group]:
 def disagreement(rows: list[Row], logprob: dict[str, float], dtype: str) -> float:
     """Largest |sampler - scorer| in ln π. Raises DisagreementError beyond what rounding explains."""
     worst = 0.0
-    for row in rows:
+    for row in (row for row in rows if row["logprob"] is not None):  # unknown in many imported logs
         scored, tokens = logprob[row["response_id"]], len(row["token_ids"])
         difference = abs(row["logprob"] - scored)
         allowed = (0.1 + 0.02 * tokens) if dtype == "bfloat16" else (1e-3 + 1e-4 * tokens)
@@ -221,11 +223,11 @@ def _gather(run: Run, groups: list[Group]) -> None:
 
     parts = run.parts("score")
     scored: dict[str, float] = {}
-    worst = 0.0
+    worst = None  # nothing compared yet
     for part, group in zip(parts, groups, strict=True):
         logprob = read_part(part)[1]
-        if logprob:
-            worst = max(worst, disagreement(group.rows, logprob, run.config.model.dtype))
+        if logprob and any(row["logprob"] is not None for row in group.rows):
+            worst = max(worst or 0.0, disagreement(group.rows, logprob, run.config.model.dtype))
         scored.update(logprob)
     run.remember("checks", {"sampler_scorer_logprob_difference": worst})
     shape = (len(groups), run.config.score.folds, 2, run.config.score.sketch_size)

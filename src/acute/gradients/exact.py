@@ -4,6 +4,7 @@ The truth that estimates from samples must converge to. It holds where the verif
 `max_tokens` is the answer's length in tokens, so that no second sequence spells it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,30 +39,57 @@ def success_gradient(
     return float(p), gradient
 
 
+CHUNK = 2**20  # numbers of each gradient that are multiplied at once; sums of chunks are float64
+
+
+def gram(left: Sequence[list[Tensor]], right: Sequence[list[Tensor]]) -> Floats:
+    """Inner products of gradients (one tensor a parameter each), shape (len(left), len(right))."""
+    found = np.zeros((len(left), len(right)))
+    for several in zip(*left, *right, strict=True):
+        flat = [tensor.flatten() for tensor in several]
+        for start in range(0, len(flat[0]), CHUNK):
+            rows = torch.stack([f[start : start + CHUNK] for f in flat])
+            found += (rows[: len(left)] @ rows[len(left) :].T).double().cpu().numpy()
+    return found
+
+
 def exact_kernel(
     model: Any,
     parameters: dict[str, nn.Parameter],
     prompts: list[Tokens],
     answers: list[Tokens],
     sampled: Sampled,
+    at_once: int | None = None,
+    on_gradient: Callable[[int, list[Tensor]], None] = lambda *_: None,
 ) -> tuple[Floats, Floats]:
-    """p of each prompt, shape (N,), and κ(x, x') = ⟨∇p(x), ∇p(x')⟩, shape (N, N), in float64.
+    """p of each prompt, shape (N,), and κ(x, x') = ⟨∇p(x), ∇p(x')⟩, shape (N, N), summed in float64.
 
-    Holds all N gradients at once: N times the size of the parameters.
+    Holds 2 `at_once` gradients, each the size of the parameters, and computes those of later prompts again
+    for every block of `at_once`; None holds all N. `on_gradient` is shown each prompt's index and ∇p once.
 
     Reference: arXiv 2602.21189, eqs. 5–6.
     """
-    pairs = [
-        success_gradient(model, parameters, prompt, answer, sampled)
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
-    kernel = np.zeros((len(pairs), len(pairs)))
-    for i, (_, a) in enumerate(pairs):
-        for j, (_, b) in enumerate(pairs[: i + 1]):
-            kernel[i, j] = kernel[j, i] = sum(
-                float(torch.sum(x * y, dtype=torch.float64)) for x, y in zip(a, b, strict=True)
-            )
-    return np.array([p for p, _ in pairs]), kernel
+    N, size = len(prompts), at_once or len(prompts)
+    p_N, kernel = np.zeros(N), np.zeros((N, N))
+
+    def block(first: int) -> list[list[Tensor]]:
+        gradients = []
+        for i in range(first, min(first + size, N)):
+            p_N[i], gradient = success_gradient(model, parameters, prompts[i], answers[i], sampled)
+            gradients.append(gradient)
+        return gradients
+
+    for first in range(0, N, size):
+        held = block(first)
+        rows = slice(first, first + len(held))
+        for i, gradient in enumerate(held):
+            on_gradient(first + i, gradient)
+        kernel[rows, rows] = gram(held, held)
+        for later in range(first + size, N, size):
+            found = gram(held, block(later))
+            columns = slice(later, later + found.shape[1])
+            kernel[rows, columns], kernel[columns, rows] = found, found.T
+    return p_N, (kernel + kernel.T) / 2
 
 
 def exact_inner(p_N: Floats, kernel_NN: Floats, k: int) -> tuple[float, float]:

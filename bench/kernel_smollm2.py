@@ -1,6 +1,6 @@
 """The sketched kernel beside the exact one on SmolLM2-135M, all parameters, and what sketching costs.
 
-    python bench/kernel_smollm2.py kernel bench/mixes  # about 7 CPU minutes, 8 GB
+    python bench/kernel_smollm2.py kernel bench/mixes  # about 7 CPU minutes, 6 GB
     python bench/kernel_smollm2.py cost bench/mixes    # about 3 CPU minutes
 
 `kernel`: ∇p of every prompt of the mixes (each counted once) and all inner products, exact, into exact.npz;
@@ -30,7 +30,7 @@ from acute.models.render import render
 from acute.rollout.hf import Sampling, sample
 from acute.tasks.files import read_prompts
 
-SIZE, SEEDS, AT_ONCE = 65536, 5, 6
+SIZE, SEEDS, AT_ONCE = 65536, 5, 8
 RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 4
 
 

@@ -34,16 +34,21 @@ class Rates(NamedTuple):
     false_pass: ArrayLike = 0.0
     false_fail: ArrayLike = 0.0
 
-    @property
-    def slope(self) -> Floats:
-        """λ = 1 - α - β. InputError unless the rates are none negative and their sum below 1."""
+    def checked(self) -> "Rates":
+        """These rates. InputError unless none is negative and their sum is below 1."""
         a, b = np.asarray(self.false_pass, float), np.asarray(self.false_fail, float)
         if not ((a >= 0) & (b >= 0) & (a + b < 1)).all():
             raise InputError(
                 "wanted false_pass ≥ 0 and false_fail ≥ 0 with a sum below 1 (else right responses pass no "
                 f"more often than wrong ones), found {self.false_pass} and {self.false_fail}"
             )
-        return np.asarray(1 - a - b)
+        return self
+
+    @property
+    def slope(self) -> Floats:
+        """λ = 1 - α - β. InputError for impossible rates."""
+        false_pass, false_fail = self.checked()
+        return np.asarray(1 - np.asarray(false_pass, float) - np.asarray(false_fail, float))
 
 
 def seen(p: ArrayLike, rates: Rates) -> Floats:
@@ -90,7 +95,7 @@ def correction(k_max: int, rates: Rates) -> tuple[Floats, Floats]:
             continue
         for m in range(1, k + 1):
             matrix[k - 1, m - 1] = comb(k, m) * (-b) ** (k - m) / slope**k
-    return matrix, 1 - ((1 - b) / slope) ** np.arange(1, k_max + 1)
+    return matrix, np.array([1 - ((1 - b) / slope) ** k for k in range(1, k_max + 1)])
 
 
 def true_pass_at_k(n: ArrayLike, c: ArrayLike, k: int, rates: Rates) -> Floats:

@@ -39,17 +39,17 @@ def success_gradient(
     return float(p), gradient
 
 
-CHUNK = 2**20  # numbers of each gradient that are multiplied at once; sums of chunks are float64
+CHUNK = 2**18  # numbers of two gradients that are multiplied at once; the chunks are summed in float64
 
 
-def gram(left: Sequence[list[Tensor]], right: Sequence[list[Tensor]]) -> Floats:
-    """Inner products of gradients (one tensor a parameter each), shape (len(left), len(right))."""
-    found = np.zeros((len(left), len(right)))
-    for several in zip(*left, *right, strict=True):
-        flat = [tensor.flatten() for tensor in several]
-        for start in range(0, len(flat[0]), CHUNK):
-            rows = torch.stack([f[start : start + CHUNK] for f in flat])
-            found += (rows[: len(left)] @ rows[len(left) :].T).double().cpu().numpy()
+def inner_products(left: Sequence[list[Tensor]], right: list[Tensor]) -> Floats:
+    """Inner products of some gradients with another (one tensor a parameter each), shape (len(left),)."""
+    found = np.zeros(len(left))
+    for *several, other in zip(*left, right, strict=True):
+        pieces = other.flatten().split(CHUNK)
+        for i, tensor in enumerate(several):
+            pairs = zip(tensor.flatten().split(CHUNK), pieces, strict=True)
+            found[i] += sum(float(torch.dot(a, b)) for a, b in pairs)
     return found
 
 
@@ -62,34 +62,26 @@ def exact_kernel(
     at_once: int | None = None,
     on_gradient: Callable[[int, list[Tensor]], None] = lambda *_: None,
 ) -> tuple[Floats, Floats]:
-    """p of each prompt, shape (N,), and κ(x, x') = ⟨∇p(x), ∇p(x')⟩, shape (N, N), summed in float64.
+    """p of each prompt, shape (N,), and κ(x, x') = ⟨∇p(x), ∇p(x')⟩, shape (N, N), in float64.
 
-    Holds 2 `at_once` gradients, each the size of the parameters, and computes those of later prompts again
-    for every block of `at_once`; None holds all N. `on_gradient` is shown each prompt's index and ∇p once.
+    Holds `at_once` gradients and one more, each the size of the parameters; those of the prompts after a
+    block of `at_once` are computed again for each block. None holds all N. `on_gradient` is shown each
+    prompt's index and ∇p once.
 
     Reference: arXiv 2602.21189, eqs. 5–6.
     """
-    N, size = len(prompts), at_once or len(prompts)
+    N = len(prompts)
     p_N, kernel = np.zeros(N), np.zeros((N, N))
-
-    def block(first: int) -> list[list[Tensor]]:
-        gradients = []
-        for i in range(first, min(first + size, N)):
+    for first in range(0, N, at_once or N):
+        held: list[list[Tensor]] = []
+        for i in range(first, N):
             p_N[i], gradient = success_gradient(model, parameters, prompts[i], answers[i], sampled)
-            gradients.append(gradient)
-        return gradients
-
-    for first in range(0, N, size):
-        held = block(first)
-        rows = slice(first, first + len(held))
-        for i, gradient in enumerate(held):
-            on_gradient(first + i, gradient)
-        kernel[rows, rows] = gram(held, held)
-        for later in range(first + size, N, size):
-            found = gram(held, block(later))
-            columns = slice(later, later + found.shape[1])
-            kernel[rows, columns], kernel[columns, rows] = found, found.T
-    return p_N, (kernel + kernel.T) / 2
+            if i - first < (at_once or N):
+                held.append(gradient)
+                on_gradient(i, gradient)
+            rows = slice(first, first + len(held))
+            kernel[rows, i] = kernel[i, rows] = inner_products(held, gradient)
+    return p_N, kernel
 
 
 def exact_inner(p_N: Floats, kernel_NN: Floats, k: int) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from acute.models.render import render
 from acute.rollout.hf import Sampling, sample
 from acute.tasks.files import read_prompts
 
-SIZE, SEEDS, AT_ONCE = 65536, 5, 8
+SIZE, SEEDS, AT_ONCE = 65536, 3, 8
 RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 4
 
 

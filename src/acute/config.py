@@ -120,11 +120,24 @@ class AnalyseConfig(Section):
     )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
+    false_pass: float = Field(
+        0.0, ge=0, lt=1, description="share of wrong responses that the verifier passes"
+    )
+    false_fail: float = Field(0.0, ge=0, lt=1, description="share of right responses that it fails")
+    labels: str | None = Field(
+        None, min_length=1, description="JSON lines {response_id, right}: both rates are estimated from them"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if self.false_pass + self.false_fail >= 1:
+            raise ValueError(
+                f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"
+            )
+        if self.labels is not None and (self.false_pass or self.false_fail):
+            raise ValueError("wanted either labels or false_pass and false_fail, found both")
         if (self.easy is None) != (self.hard is None):
             raise ValueError("the filter needs both easy and hard")
         if self.easy is not None and self.hard is not None and self.easy < self.hard:
@@ -219,7 +232,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. Relative paths (prompts, control, optimiser state) are taken from its own folder.
+    """Read a TOML file. Relative paths (prompts, labels, control, optimiser state) are taken from its folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
@@ -228,6 +241,9 @@ def load(path: Path) -> Config:
     if config.prompts.source.endswith((".jsonl", ".parquet")):
         source = str((path.parent / config.prompts.source).resolve())
         changes["prompts"] = config.prompts.model_copy(update={"source": source})
+    if config.analyse.labels is not None:
+        labels = str((path.parent / config.analyse.labels).resolve())
+        changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
     if config.control is not None:
         changes["control"] = str((path.parent / config.control).resolve())
     if config.score.adam_state is not None:

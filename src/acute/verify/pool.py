@@ -83,8 +83,10 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def _start(self) -> None:
-        """Make the task. InputError if it cannot be made, OutsideError if the process dies of it."""
+    def start(self) -> None:
+        """Make the task, once. InputError if it cannot be made, OutsideError if the process dies of it."""
+        if self._started:
+            return
         try:
             answer = self._exchange(self._setup, time.monotonic() + self._start_s)
         except _Late:
@@ -94,15 +96,15 @@ class _Worker:
         except _Died as error:
             raise OutsideError(f"a worker for {self._setup['task']} died at its start: {error}") from None
         if answer.get("how") != "ready":
-            raise InputError(f"{' '.join(map(str, self._setup['setup']))}: {answer.get('message')}")
+            what = self._setup["setup"] or [self._setup["task"]]
+            raise InputError(f"{what[0]}: {answer.get('message')}")
         self._started = True
 
     def ask(self, question: Any, timeout_s: float) -> Done:
         with self._in_use:
             if not self.fit:
                 raise _Died("it was stopped")
-            if not self._started:
-                self._start()
+            self.start()
             self._number += 1
             answer = self._exchange([self._number, question], time.monotonic() + timeout_s)
         if answer.get("number") != self._number or answer.get("how") not in ("ok", "error"):
@@ -212,6 +214,19 @@ class Pool:
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
+
+    def ready(self) -> None:
+        """Start a worker, if none is there. Raises InputError or OutsideError as `ask` does."""
+        worker = self._idle.get()
+        try:
+            worker = worker if worker is not None and worker.fit else self._another()
+            try:
+                worker.start()
+            except BaseException:
+                self._discard(worker)
+                raise
+        finally:
+            self._idle.put(worker)
 
     def ask(self, question: Any) -> Done:
         """The task's answer to one question; waits for a free worker. Threads may ask at once.

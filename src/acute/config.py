@@ -6,14 +6,16 @@ the key, what was wanted, what was found.
 
 import difflib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from acute.errors import ConfigError
 
+VERIFIERS = ("short", "exact", "math")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
@@ -66,9 +68,31 @@ class SamplingConfig(Section):
 class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
-    kind: Literal["short", "exact"] = Field(
-        "short", description="short: the final answer in a stated form; exact: the response is the answer"
+    kind: str = Field(
+        "short",
+        description="short: a number or word in a stated form; exact: the response is the answer; math: the "
+        "final answer, by value; module:function: your own",
     )
+    fallback: Literal["none", "last-number", "whole"] = Field(
+        "none", description="what math takes for the answer where a response states none"
+    )
+    timeout_s: float = Field(5.0, gt=0, le=3600, description="for one answer; beyond it: outcome timeout")
+    workers: int = Field(0, ge=0, le=1024, description="processes of math and module:function; 0: one a core")
+    memory_mb: int = Field(1024, ge=64, description="memory that a worker may take beyond its start")
+    threshold: float | None = Field(
+        None,
+        description="rewards of module:function from here on count as right; absent: they must be 0 or 1",
+    )
+    conversational: bool = Field(
+        False, description="module:function gets prompts and completions as lists of messages"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in VERIFIERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+            raise ValueError(f"wanted {', '.join(VERIFIERS)} or module:function, found {kind!r}")
+        return kind
 
 
 class ScoreConfig(Section):

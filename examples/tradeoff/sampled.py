@@ -1,0 +1,2 @@
+def sampled_walk(*_):
+    raise NotImplementedError

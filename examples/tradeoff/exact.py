@@ -4,7 +4,8 @@
 
 Prints one JSON object a line: step 0 is the start, each row says what is true before its step and what the
 step promises to first order. The gradient is cut to norm 1, as trainers do, so that steps of SGD have the
-same length, the learning rate, whatever the method. Needs prompts whose right answer is one sequence of tokens.
+same length, the learning rate, whatever the method. Needs prompts whose right answer is one sequence of
+tokens.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def _row(at: Direction, taken: Gradient, families: list[str | None], k: int) -> 
 
 
 def walk(world: World, method: str, optimizer: str, rate: float, steps: int, k: int = 16) -> Iterator[dict]:
-    """Rows of a trajectory from the world's first weights on, one a step; the last only says where it ended."""
+    """Rows of a trajectory from the world's first weights on, one a step; the last says where it ended."""
     of = OPTIMIZERS[optimizer](rate)
     world.reset()
     for step in range(steps):

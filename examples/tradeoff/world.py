@@ -61,7 +61,7 @@ class Packed:
             "input_ids": torch.tensor([[*sequences[0][:before], *trie.token_T.tolist()]]),
             "attention_mask": mask,
             "position_ids": torch.tensor([[*range(before), *depth.tolist()]]),
-            "logits_to_keep": torch.from_numpy(np.where(trie.node_E[flat] < 0, -1, trie.node_E[flat]) + before),
+            "logits_to_keep": torch.from_numpy(before + trie.node_E[flat]),
             "use_cache": False,
         }
         self.target = torch.from_numpy(trie.token_E[flat])
@@ -85,11 +85,15 @@ class World:
         self.prompts = [tuple(tokenizer(t, add_special_tokens=False).input_ids) for t in texts]
         self.answers = [tuple(tokenizer(r["answer"], add_special_tokens=False).input_ids) for r in self.rows]
         self.families = [row.get("family") for row in self.rows]
-        joined = [p + a for p, a in zip(self.prompts, self.answers, strict=True)]
-        self.packed = Packed(joined, [len(a) for a in self.answers])
+        self.pack()
         self._selection = selected(self.policy.model, which)
         self.parameters = self._selection.__enter__()
         self.start = [p.detach().clone() for p in self.parameters.values()]
+
+    def pack(self) -> None:
+        """Prepare the pass over all prompts and their answers."""
+        joined = [p + a for p, a in zip(self.prompts, self.answers, strict=True)]
+        self.packed = Packed(joined, [len(a) for a in self.answers])
 
     def reset(self) -> None:
         """Back to the weights that were loaded."""

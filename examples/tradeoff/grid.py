@@ -46,20 +46,20 @@ def _runs(mix: str, optimizer: str, rate: float, steps: int, *methods: str) -> l
 
 PLAN = [
     *_runs("override", "sgd", 0.01, 32, "pass@1", "pass@k", "projection"),
-    *_runs("control", "sgd", 0.01, 16, "pass@1", "pass@k"),
-    *_runs("override", "sgd", 0.01, 16, "reweighting", "projection-0.5", "upgrad", "adaptive-k", "clip"),
-    *_runs("override", "sgd", 0.01, 16, "annealing"),
-    *_runs("override", "adamw", 1e-6, 16, "pass@1", "pass@k", "projection", "reweighting"),
-    *_runs("override", "sgd", 0.03, 10, "pass@1", "pass@k", "projection", "projection-0.5"),
+    *_runs("control", "sgd", 0.01, 12, "pass@1", "pass@k"),
+    *_runs("override", "sgd", 0.01, 10, "reweighting", "projection-0.5", "upgrad", "adaptive-k", "clip"),
+    *_runs("override", "sgd", 0.01, 10, "annealing"),
+    *_runs("override", "adamw", 1e-6, 12, "pass@1", "pass@k", "projection", "reweighting"),
+    *_runs("override", "sgd", 0.03, 8, "pass@1", "pass@k", "projection", "projection-0.5"),
     *[
-        Run("override", "sgd", 0.01, method, 10, seed)
+        Run("override", "sgd", 0.01, method, 6, seed)
         for seed in range(3)
         for method in ("pass@1", "pass@k", "projection")
     ],
-    *_runs("control", "adamw", 1e-6, 16, "pass@1", "pass@k"),
-    *_runs("override", "sgd", 0.003, 16, "pass@1", "pass@k", "projection"),
-    *_runs("override", "adamw", 3e-6, 10, "pass@1", "pass@k", "projection"),
-    *_runs("override", "sgd", 0.01, 16, "power", "pcd", "truncation"),
+    *_runs("control", "adamw", 1e-6, 12, "pass@1", "pass@k"),
+    *_runs("override", "sgd", 0.003, 12, "pass@1", "pass@k", "projection"),
+    *_runs("override", "adamw", 3e-6, 8, "pass@1", "pass@k", "projection"),
+    *_runs("override", "sgd", 0.01, 10, "power", "pcd", "truncation"),
 ]
 
 

@@ -47,19 +47,20 @@ def _runs(mix: str, optimizer: str, rate: float, steps: int, *methods: str) -> l
 PLAN = [
     *_runs("override", "sgd", 0.01, 32, "pass@1", "pass@k", "projection"),
     *_runs("control", "sgd", 0.01, 12, "pass@1", "pass@k"),
-    *_runs("override", "sgd", 0.01, 10, "reweighting", "projection-0.5", "upgrad", "adaptive-k", "clip"),
-    *_runs("override", "sgd", 0.01, 10, "annealing"),
-    *_runs("override", "adamw", 1e-6, 12, "pass@1", "pass@k", "projection", "reweighting"),
-    *_runs("override", "sgd", 0.03, 8, "pass@1", "pass@k", "projection", "projection-0.5"),
+    *_runs("override", "sgd", 0.01, 10, "reweighting", "annealing"),
+    *_runs("override", "adamw", 1e-6, 8, "pass@1", "pass@k", "projection"),
+    *_runs("override", "sgd", 0.01, 6, "projection-0.5", "upgrad", "adaptive-k", "clip"),
+    *_runs("override", "sgd", 0.03, 6, "pass@1", "pass@k", "projection", "projection-0.5"),
     *[
-        Run("override", "sgd", 0.01, method, 6, seed)
+        Run("override", "sgd", 0.01, method, 4, seed)
         for seed in range(3)
         for method in ("pass@1", "pass@k", "projection")
     ],
-    *_runs("control", "adamw", 1e-6, 12, "pass@1", "pass@k"),
+    *_runs("override", "adamw", 1e-6, 8, "reweighting"),
+    *_runs("control", "adamw", 1e-6, 8, "pass@1", "pass@k"),
+    *_runs("override", "adamw", 3e-6, 6, "pass@1", "pass@k", "projection"),
+    *_runs("override", "sgd", 0.01, 6, "power", "pcd", "truncation"),
     *_runs("override", "sgd", 0.003, 12, "pass@1", "pass@k", "projection"),
-    *_runs("override", "adamw", 3e-6, 8, "pass@1", "pass@k", "projection"),
-    *_runs("override", "sgd", 0.01, 10, "power", "pcd", "truncation"),
 ]
 
 

@@ -64,7 +64,7 @@ def read_side(path: Path) -> Side:
         return _run_folder(path)
     if not path.exists():
         raise InputError(
-            f"wanted a run folder, a training's folder or checkpoint, or a counts file at {path}, "
+            f"wanted a run folder, a training or a counts file at {path}, "
             f"found nothing there"
         )
     rows: dict[str, dict[str, Any]] = {}

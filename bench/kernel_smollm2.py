@@ -31,7 +31,7 @@ from acute.rollout.hf import Sampling, sample
 from acute.tasks.files import read_prompts
 
 SIZE, SEEDS, AT_ONCE = 65536, 3, 8
-RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 4
+RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 2, 8
 
 
 def prompts_of(policy, folder):

@@ -62,7 +62,7 @@ def picture(figure, path):
                 f"--user-data-dir={folder}/profile",
                 "--hide-scrollbars",
                 "--force-device-scale-factor=2",
-                "--window-size=860,430",
+                f"--window-size={figure.layout.width},{figure.layout.height}",
                 "--virtual-time-budget=4000",
                 f"--screenshot={path}",
                 page.as_uri(),

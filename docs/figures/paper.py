@@ -12,7 +12,8 @@ from quickstart import HERE, picture
 
 def main(folder):
     for path in sorted(folder.glob("figure*.json")):
-        picture(pio.read_json(path), HERE / f"paper-{path.stem}.png")
+        figure = pio.read_json(path)
+        picture(figure, HERE / f"paper-{path.stem}.png", figure.layout.width, figure.layout.height)
 
 
 if __name__ == "__main__":

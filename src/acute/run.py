@@ -34,7 +34,7 @@ from acute.table import (
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    "prompts": ("seed", "model.name", "prompts"),
+    "prompts": ("seed", "model.name", "prompts", "imported"),
     "rollout": (
         "model.dtype",
         "model.adapter",
@@ -46,8 +46,14 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "sampling.backend",
         "score.folds",
     ),
-    "verify": ("verify",),
-    "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
+    "verify": (
+        "verify.kind",
+        "verify.fallback",
+        "verify.timeout_s",
+        "verify.threshold",
+        "verify.conversational",
+    ),
+    "score": ("score.parameters", "score.engine", "score.metric", "score.adam_state", "score.sketch_size"),
     "analyse": (),
     "report": (),
 }
@@ -163,7 +169,7 @@ class Run:
 
     def _accept(self, config: Config) -> None:
         """Take over new settings. The folder is locked."""
-        old, new = self.record["config"], config.model_dump(mode="json")
+        old, new = self.config.model_dump(mode="json"), config.model_dump(mode="json")
         if old == new:
             return
         for stage, keys in MADE_FROM.items():

@@ -12,10 +12,34 @@ if TYPE_CHECKING:
     from acute.measure.imperfect import Verifier
 
 KERNEL_PROMPTS = 2000  # N² numbers, twice
+NO_MODEL = "no model was named, so there are no gradients"
 
 
 def analyse(run: Run) -> dict[str, Any]:
-    """Stage `analyse`: analysis.json, and kernel.npz for up to `KERNEL_PROMPTS` prompts."""
+    """Stage `analyse`: analysis.json, and kernel.npz for up to `KERNEL_PROMPTS` prompts.
+
+    Without a model, what counts alone can answer.
+    """
+    return _of_counts(run) if run.config.counts_only else _of_gradients(run)
+
+
+def _of_counts(run: Run) -> dict[str, Any]:
+    from acute.measure.counted import analyse_counts
+
+    asked = run.config.analyse
+    with run.stage("analyse"):
+        found = {
+            "acute": __version__,
+            "engine": None,
+            "parameters": None,
+            **analyse_counts(run.responses(), run.prompts(), asked.k, NO_MODEL, asked.easy, asked.hard),
+        }
+        run.write_analysis(found)
+        run.remember("left_out", found["excluded"])
+    return found
+
+
+def _of_gradients(run: Run) -> dict[str, Any]:
     from acute.gradients.store import read_sketches
     from acute.measure.analyse import analyse as measure
     from acute.measure.analyse import select

@@ -5,8 +5,8 @@
 
 SmolLM2-135M, float32, all parameters. Bergson's scorer takes the derivative of each response's loss along one
 given direction, in the linear layers under the model's base (no embedding, norms or head); the sketch of the
-same rows answers for every direction in all parameters. The pass that finds the direction is not counted for
-Bergson. One backward a response is timed on 16 of the quickstart's 256 responses to a prompt and taken 16 times.
+same rows answers for every direction in all parameters. The pass that finds the direction is not counted
+for Bergson. One backward a response is timed on 16 of the quickstart's 256 responses, and taken 16 times.
 """
 
 import sys

@@ -26,6 +26,7 @@ from acute.gradients.parameters import selected
 from acute.gradients.store import read_sketches
 from acute.measure.analyse import select
 from acute.measure.conflict import Measured
+from acute.measure.counting import ALSO_COUNTED, COUNTED, count
 from acute.measure.predict import predict
 from acute.models.load import load_policy
 from acute.run import Run
@@ -118,12 +119,13 @@ def measured_of(runs, ids):
     parts, order = [], []
     for run in runs:
         sums, facts = read_sketches(run.path)
-        some = select(run.responses(), sums, facts["prompt_ids"], max(KS))
+        counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
+        some = select(counts, sums, facts["prompt_ids"], max(KS))
         order += some.prompt_ids
         parts.append(some.measured)
     rows = [order.index(name) for name in ids]
     n, c, sums = (
-        np.concatenate([getattr(m, field) for m in parts])[rows] for field in ("n_NM", "c_NM", "sums_NMOD")
+        np.concatenate([getattr(m, field)[:] for m in parts])[rows] for field in ("n_NM", "c_NM", "sums_NMOD")
     )
     return Measured(n, c, sums, sums.shape[3])
 

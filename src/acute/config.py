@@ -6,15 +6,18 @@ the key, what was wanted, what was found.
 
 import difflib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from acute.errors import ConfigError
 
+VERIFIERS = ("short", "exact", "math")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
+UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
 
 class Section(BaseModel):
@@ -26,7 +29,9 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which policy is measured."""
 
-    name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
+    name: str = Field(
+        min_length=1, description="hub id, local folder, or bundled:smollm2; unknown for imports"
+    )
     dtype: Literal["float32", "bfloat16", "float64"] = Field(
         "float32",
         description="of the weights and of the forward pass; gradients are summed in float32 at least",
@@ -63,9 +68,31 @@ class SamplingConfig(Section):
 class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
-    kind: Literal["short", "exact"] = Field(
-        "short", description="short: the final answer in a stated form; exact: the response is the answer"
+    kind: str = Field(
+        "short",
+        description="short: a number or word in a stated form; exact: the response is the answer; math: the "
+        "final answer, by value; module:function: your own",
     )
+    fallback: Literal["none", "last-number", "whole"] = Field(
+        "none", description="what math takes for the answer where a response states none"
+    )
+    timeout_s: float = Field(5.0, gt=0, le=3600, description="for one answer; beyond it: outcome timeout")
+    workers: int = Field(0, ge=0, le=1024, description="processes of math and module:function; 0: one a core")
+    memory_mb: int = Field(1024, ge=64, description="memory that a worker may take beyond its start")
+    threshold: float | None = Field(
+        None,
+        description="rewards of module:function from here on count as right; absent: they must be 0 or 1",
+    )
+    conversational: bool = Field(
+        False, description="module:function gets prompts and completions as lists of messages"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in VERIFIERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+            raise ValueError(f"wanted {', '.join(VERIFIERS)} or module:function, found {kind!r}")
+        return kind
 
 
 class ScoreConfig(Section):
@@ -97,6 +124,18 @@ class ScoreConfig(Section):
         return self
 
 
+class ImportedConfig(Section):
+    """Where responses that another program logged came from (`acute import` writes this)."""
+
+    path: str = Field(min_length=1, description="the log: a file or a folder")
+    format: Literal["trl", "verl", "jsonl", "counts", "lm-eval", "inspect"] = Field(description="its form")
+    step: str = Field("last", description="last, all (their groups kept apart), or a number")
+    right_above: float | None = Field(None, description="a reward above it counts as right")
+    columns: dict[str, str] = Field({}, description="column of the log by our name for it")
+    where: dict[str, str] = Field({}, description="only rows whose columns have these values")
+    chat: bool = Field(False, description="prompts are a user's messages, for the model's chat template")
+
+
 class AnalyseConfig(Section):
     """Which k are reported."""
 
@@ -110,11 +149,24 @@ class AnalyseConfig(Section):
         min_length=1,
         description="families whose pass@1 is the direction, and which ∇J_k is not made of",
     )
+    false_pass: float = Field(
+        0.0, ge=0, lt=1, description="share of wrong responses that the verifier passes"
+    )
+    false_fail: float = Field(0.0, ge=0, lt=1, description="share of right responses that it fails")
+    labels: str | None = Field(
+        None, min_length=1, description="JSON lines {response_id, right}: both rates are estimated from them"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if self.false_pass + self.false_fail >= 1:
+            raise ValueError(
+                f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"
+            )
+        if self.labels is not None and (self.false_pass or self.false_fail):
+            raise ValueError("wanted either labels or false_pass and false_fail, found both")
         if (self.easy is None) != (self.hard is None):
             raise ValueError("the filter needs both easy and hard")
         if self.easy is not None and self.hard is not None and self.easy < self.hard:
@@ -138,6 +190,12 @@ class Config(Section):
     verify: VerifyConfig = VerifyConfig()
     score: ScoreConfig = ScoreConfig()
     analyse: AnalyseConfig = AnalyseConfig()
+    imported: ImportedConfig | None = Field(None, description="set by acute import alone")
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether no model is known that gradients could be taken of."""
+        return self.model.name == UNKNOWN_MODEL
 
     @model_validator(mode="after")
     def _folds_reach_k(self) -> "Config":
@@ -147,7 +205,7 @@ class Config(Section):
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
-        if smallest < k:
+        if smallest < k and not self.counts_only:
             raise ValueError(
                 f"wanted sampling.n / score.folds ≥ 2 and the largest analyse.k (products pair folds), "
                 f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "
@@ -203,7 +261,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. Relative paths (prompts, control, optimiser state) are taken from its own folder.
+    """Read a TOML file. Relative paths (prompts, labels, control, optimiser state) are taken from its folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
@@ -212,6 +270,9 @@ def load(path: Path) -> Config:
     if config.prompts.source.endswith((".jsonl", ".parquet")):
         source = str((path.parent / config.prompts.source).resolve())
         changes["prompts"] = config.prompts.model_copy(update={"source": source})
+    if config.analyse.labels is not None:
+        labels = str((path.parent / config.analyse.labels).resolve())
+        changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
     if config.control is not None:
         changes["control"] = str((path.parent / config.control).resolve())
     if config.score.adam_state is not None:

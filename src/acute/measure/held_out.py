@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from acute.core.products import Products, coefficients, unbiased
+from acute.core.blocks import blocks
+from acute.core.products import Coefficients, Products, coefficients, unbiased
 from acute.measure.conflict import Answer, Measured, finite_answers
 from acute.measure.intervals import from_error, p_value_negative
 
@@ -27,39 +28,47 @@ class HeldOut(NamedTuple):
     """Of the two distributions that they were drawn from: it carries the choice of both sets as well."""
 
 
-def held_out(measured: Measured, held: Measured, ks: Sequence[int]) -> list[HeldOut]:
-    """For each k, how pass@1 of `held` moves, to first order, along ∇J_k of `measured`; below 0 it falls."""
-    both = Measured(
-        np.concatenate([measured.n_NM, held.n_NM]),
-        np.concatenate([measured.c_NM, held.c_NM]),
-        np.concatenate([measured.sums_NMOD, held.sums_NMOD]),
-        measured.sketch_size,
-    )
-    sizes = len(measured.n_NM), len(held.n_NM)
-    N = sum(sizes)
-    inside = np.arange(N) < sizes[0]
-    first = coefficients([unbiased(1)], both.n_NM, both.c_NM)
-    coefs = first.restricted((~inside * N / sizes[1])[None])
-    for k in ks:
-        own = coefficients([unbiased(k)], both.n_NM, both.c_NM)
-        coefs = coefs + own.restricted((inside * N / sizes[0])[None])
-    products = Products(both.sums_NMOD, coefs)
+def held_out(measured: Measured, is_held_N: NDArray[np.bool_], ks: Sequence[int]) -> list[HeldOut]:
+    """For each k, how pass@1 of the prompts held out moves, to first order, along ∇J_k of the others.
+
+    Negative: it falls. `measured` holds both kinds, at least one prompt of each.
+    """
+    N, T = len(is_held_N), int((~is_held_N).sum())
+    first = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
+    each = coefficients([unbiased(k) for k in ks], measured.n_NM, measured.c_NM)
+    direction = first.restricted((is_held_N * N / (N - T))[None])
+    for i in range(len(ks)):
+        own = Coefficients(each.full_JNO[[i]], each.fold_JNMO[[i]], each.rest_JNMO[[i]])
+        direction = direction + own.restricted((~is_held_N * N / T)[None])
+    products = Products(measured.sums_NMOD, direction)
     norm = max(products.product(0, 0).finite, 0.0)
-    direction_HD = _gradients(held, 1)
+    crossed_KTH = _crossed(measured, each.full_JNO, first.full_JNO[0], is_held_N)
     found = []
     for i, k in enumerate(ks, start=1):
         product = products.product(i, 0)
         norms = max(products.product(i, i).finite, 0.0) * norm + product.finite**2
-        these = finite_answers([product], both.sketch_size, norms)[0]
-        crossed = _gradients(measured, k) @ direction_HD.T
-        found.append(HeldOut(k, these, _population(crossed.astype(float), norms / both.sketch_size)))
+        these = finite_answers([product], measured.sketch_size, norms)[0]
+        found.append(HeldOut(k, these, _population(crossed_KTH[i - 1], norms / measured.sketch_size)))
     return found
 
 
-def _gradients(measured: Measured, k: int) -> NDArray[np.floating]:
-    """Each prompt's ∇J_k from all its responses, sketched; (N, D). NaN where there are fewer than k."""
-    full_NO = coefficients([unbiased(k)], measured.n_NM, measured.c_NM).full_JNO[0]
-    return np.asarray(np.einsum("no,nod->nd", full_NO, measured.sums_NMOD.sum(1)))
+def _crossed(measured: Measured, full_KNO: Floats, first_NO: Floats, is_held_N: NDArray[np.bool_]) -> Floats:
+    """⟨∇J_k of a measured prompt, ∇p of one held out⟩ for every k and pair, (K, T, H)."""
+    sums, N = measured.sums_NMOD, len(is_held_N)
+    row_bytes = int(np.prod(sums.shape[1:])) * sums.dtype.itemsize
+    held, kept = np.flatnonzero(is_held_N), np.flatnonzero(~is_held_N)
+    gradient_HD = np.concatenate(
+        [
+            np.einsum("no,nod->nd", first_NO[held[s]], sums[held[s]].sum(1))
+            for s in blocks(len(held), row_bytes)
+        ]
+    )
+    found = np.empty((len(full_KNO), len(kept), N - len(kept)))
+    for some in blocks(len(kept), row_bytes):
+        total_NOD = sums[kept[some]].sum(1)
+        for k, full_NO in enumerate(full_KNO):
+            found[k, some] = np.einsum("no,nod->nd", full_NO[kept[some]], total_NOD) @ gradient_HD.T
+    return found
 
 
 def _population(crossed_TH: Floats, from_sketch: float) -> Answer:

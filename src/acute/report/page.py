@@ -123,6 +123,7 @@ def _facts(analysis: Json, k: int) -> list[Json]:
     """The single numbers of the first screen."""
     agreement = analysis.get("agreement") or {}
     p, few = at_k(analysis, "p_value_negative", k), "too few responses for this k"
+    few = analysis["conflict"].get("reason") or few
     odds = show(None, few) if p is None else Shown(p_value(p), "", p)
     return [
         {"name": "k†, first negative inner product", "shown": k_dagger(analysis)},
@@ -198,8 +199,10 @@ def _repeat(run: Json) -> Json:
     if run.get("seed") is not None:
         config = {"seed": run["seed"], **config}
     seconds = {name: (facts or {}).get("seconds") for name, facts in (run.get("stages") or {}).items()}
+    imported = config.pop("imported", None)
     return {
-        "toml": visible(toml(config)) if config else "",
+        "toml": visible(toml(config)) if config and not imported else "",
+        "imported": visible(str(imported["path"])) if imported else "",
         "versions": {str(k): str(v) for k, v in (run.get("versions") or {}).items() if v is not None},
         "git": run.get("git"),
         "seed": run.get("seed"),

@@ -8,7 +8,7 @@ import pyarrow as pa
 from acute.errors import InputError
 from acute.run import Run
 from acute.stages.policy import policy_of
-from acute.stages.verify import verifiers
+from acute.stages.verify import refuse_uncheckable
 from acute.table import PROMPTS, schema_of
 
 COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "family", "level", "verify")
@@ -20,6 +20,8 @@ def make_prompts(run: Run) -> None:
     from acute.tasks.source import prompt_rows
 
     config = run.config
+    if config.imported is not None:
+        raise InputError(f"{run.path} was imported: acute import makes its prompts again, acute run cannot")
     with run.stage("prompts") as facts:
         rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
         tokenizer = policy_of(config.model).tokenizer
@@ -28,7 +30,7 @@ def make_prompts(run: Run) -> None:
             row["question"] = question or messages[-1]["content"]
             row["prompt"] = render(tokenizer, question, messages, row.get("prefill"))
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
-        verifiers(table, config.verify.kind)  # what can never be checked is refused before sampling
+        refuse_uncheckable(table, config.verify)
         run.write_prompts(table)
         facts.update(prompts=len(rows), source_digest=_digest(config.prompts.source))
 

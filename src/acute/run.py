@@ -49,8 +49,14 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "server.kind",
         "server.api",
     ),
-    "verify": ("verify",),
-    "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
+    "verify": (
+        "verify.kind",
+        "verify.fallback",
+        "verify.timeout_s",
+        "verify.threshold",
+        "verify.conversational",
+    ),
+    "score": ("score.parameters", "score.engine", "score.metric", "score.adam_state", "score.sketch_size"),
     "analyse": (),
     "report": (),
 }

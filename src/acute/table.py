@@ -42,10 +42,12 @@ RESPONSES: Columns = {
     "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
     "answer_found": (pa.string(), "the answer read from the response, or null"),
     "logged_reward": (pa.float64(), "the reward as an imported log has it, or null"),
+    "detail": (pa.string(), "why checking ended so, where there is more to say, or null"),
     "scorer_logprob": (pa.float64(), "ln of the scorer's probability of token_ids; nats"),
     "score_dot": (pa.float64(), "⟨∇ ln π(response), ∇J_1 of the other folds⟩"),
 }
 RESPONSES_REQUIRED = ("response_id", "prompt_id", "fold", "response", "token_ids", "logprob", "finish")
+CHECKED = {"outcome": "outcome", "reward": "reward", "answer_found": "answer_found", "detail": "detail"}
 KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
 
 

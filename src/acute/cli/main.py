@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from acute import __version__
-from acute.cli import doctor, gate, importer, profile, selfcheck, stages, toy, train
+from acute.cli import doctor, gate, importer, predict, profile, selfcheck, stages, toy, train
 from acute.errors import AcuteError, InputError, OutsideError
 
 INTERRUPTED = 130
@@ -50,6 +50,7 @@ for _command in (
     train.train,
     profile.profile,
     gate.gate,
+    predict.predict,
     selfcheck.selfcheck,
     doctor.doctor,
 ):

@@ -13,6 +13,7 @@ from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
 from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
+from acute.measure.imperfect import Verifier, given, imperfect_verifier
 from acute.measure.intervals import crossing, wilson
 from acute.measure.success import (
     pass_at_k_of_population,
@@ -22,6 +23,7 @@ from acute.measure.success import (
 )
 
 Json = dict[str, Any]
+NO_ERRORS = given(0.0, 0.0)
 COST_MOST = 20  # how many prompts "prompts_that_cost_most" lists
 
 
@@ -243,7 +245,12 @@ def select(
 
 
 def analyse(
-    selected: Selected, prompts: pa.Table, responses: pa.Table, ks: Sequence[int], seed: int = 0
+    selected: Selected,
+    prompts: pa.Table,
+    responses: pa.Table,
+    ks: Sequence[int],
+    seed: int = 0,
+    verifier: Verifier = NO_ERRORS,
 ) -> Json:
     """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
     ids, measured, excluded = selected
@@ -259,13 +266,14 @@ def analyse(
     n_N, c_N = measured.n_N, measured.c_N
     dagger = first_negative(curve.k, [p.finite for p in curve.with_first])
     dagger_population = first_negative(curve.k, [p.population for p in curve.with_first])
+    never_right = int((c_N == 0).sum())
     return {
         "prompts": len(ids),
         "responses": int(n_N.sum()),
         "excluded": excluded,
         "counts": {
             "truncated": sum(f["truncated"] for f in facts),
-            "no_success": int((c_N == 0).sum()),
+            "no_success": never_right,
             "all_success": int((c_N == n_N).sum()),
             "distinct_responses": len(set(zip(*_texts(responses, set(ids)), strict=True))),
         },
@@ -291,7 +299,10 @@ def analyse(
         "families": _families(measured, curve, max(ks), facts),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
-        "verdict": _verdict(curve.k, band, int((c_N == 0).sum())),
+        "verdict": _verdict(curve.k, band, never_right),
+        "imperfect_verifier": imperfect_verifier(
+            curve, ks, verifier, lambda other: _verdict(other.k, other.band(seed), never_right)
+        ),
     }
 
 

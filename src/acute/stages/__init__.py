@@ -12,7 +12,7 @@ from acute.stages.analyse import analyse, report
 from acute.stages.imported import import_log, refuse_unknown_model
 from acute.stages.prompts import make_prompts, refuse_edited_prompts
 from acute.stages.rollout import roll_out
-from acute.stages.score import score
+from acute.stages.score import refuse_edited_state, score
 from acute.stages.verify import verify
 
 __all__ = ["analyse", "import_log", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
@@ -37,6 +37,8 @@ def run_until(run: Run, last: str) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if run.done("prompts"):
         refuse_edited_prompts(run)
+    if run.stands("score"):
+        refuse_edited_state(run)
     for name, step in STEPS.items():
         if not run.stands(name) and not (name == "score" and run.config.counts_only):
             step(run)

@@ -1,11 +1,15 @@
 """Stages `analyse` and `report`."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acute import __version__
 from acute.errors import InputError
 from acute.run import Run
+
+if TYPE_CHECKING:
+    from acute.measure.imperfect import Verifier
 
 KERNEL_PROMPTS = 2000  # N² numbers, twice
 NO_MODEL = "no model was named, so there are no gradients"
@@ -51,12 +55,58 @@ def _of_gradients(run: Run) -> dict[str, Any]:
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), responses, asked.k, config.seed),
+            **measure(selected, run.prompts(), responses, asked.k, config.seed, _verifier(run)),
         }
         run.write_analysis(found)
         if len(selected.prompt_ids) <= KERNEL_PROMPTS:
             run.write_kernel(selected.prompt_ids, *kernel(selected.measured))
         run.remember("left_out", found["excluded"])
+    return found
+
+
+def _verifier(run: Run) -> "Verifier":
+    """The verifier's rates, from the configuration or from labelled responses.
+
+    InputError where the labels cannot be read, name an unknown response, or leave a rate unknown.
+    """
+    from acute.measure.imperfect import from_labels, given
+
+    asked = run.config.analyse
+    if asked.labels is None:
+        return given(asked.false_pass, asked.false_fail)
+    labels = read_labels(Path(asked.labels))
+    columns = run.responses().select(["response_id", "reward"]).to_pydict()
+    reward = dict(zip(*columns.values(), strict=True))
+    if unknown := [name for name in labels if name not in reward]:
+        raise InputError(f"{asked.labels}: no response of {run.path} has the response_id {unknown[0]!r}")
+    checked = [name for name in labels if reward[name] is not None]
+    return from_labels([reward[name] > 0 for name in checked], [labels[name] for name in checked])
+
+
+def read_labels(path: Path) -> dict[str, bool]:
+    """Truth by response_id from JSON lines {"response_id": …, "right": true}.
+
+    Raises InputError with the line that is no such object, or names a response twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"analyse.labels: wanted a file at {path}: {error}") from None
+    found: dict[str, bool] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            name, right = row["response_id"], row["right"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            name, right = None, None
+        if not isinstance(name, str) or not isinstance(right, bool) or name in found:
+            raise InputError(
+                f'{path} line {number}: wanted {{"response_id": text, "right": true or false}}, each '
+                f"response once, found {line[:80]!r}"
+            )
+        found[name] = right
     return found
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from acute.errors import InputError
 from acute.run import Run
 from acute.stages.policy import policy_of
-from acute.stages.verify import verifiers
+from acute.stages.verify import refuse_uncheckable
 from acute.table import PROMPTS, schema_of
 
 COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "messages", "family", "level", "verify")
@@ -36,7 +36,7 @@ def make_prompts(run: Run) -> None:
             )
             row["messages"] = None if messages is None else json.dumps(messages, ensure_ascii=False)
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
-        verifiers(table, config.verify.kind)  # what can never be checked is refused before sampling
+        refuse_uncheckable(table, config.verify)
         run.write_prompts(table)
         facts.update(prompts=len(rows), source_digest=_digest(config.prompts.source))
 

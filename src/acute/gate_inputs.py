@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acute.errors import ConfigError, InputError, TableError
-from acute.measure.analyse import count
+from acute.measure.counting import count
 from acute.measure.gate import NAMED, Answered, Known, Pairs
 from acute.run import Run
 from acute.train.state import EVALUATION_FILE, read_log
@@ -63,10 +63,7 @@ def read_side(path: Path) -> Side:
     if path.is_dir():
         return _run_folder(path)
     if not path.exists():
-        raise InputError(
-            f"wanted a run folder, a training or a counts file at {path}, "
-            f"found nothing there"
-        )
+        raise InputError(f"wanted a run folder, a training or a counts file at {path}, found nothing there")
     rows: dict[str, dict[str, Any]] = {}
     for where, row in _parquet(path) if path.suffix == ".parquet" else _json_lines(path):
         if fault := _fault(row):
@@ -110,7 +107,7 @@ def _run_folder(path: Path) -> Side:
     if not len(responses):
         raise InputError(f"wanted responses in {path}, found none: run acute rollout {path} first")
     rows = {row["prompt_id"]: {**row, "n": 0, "c": 0} for row in prompts.to_pylist()}
-    counts = count(responses)
+    counts = count(responses.to_batches())
     for name, n_M, c_M in zip(counts.prompt_ids, counts.n_NM, counts.c_NM, strict=True):
         if name not in rows:
             raise TableError(f"{path}: responses to prompt {name!r}, which is not in prompts.parquet")

@@ -21,6 +21,7 @@ from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
+from acute.report.verifier import if_it_errs
 
 
 def write_page(folder: Path) -> Path:
@@ -105,6 +106,7 @@ def _context(data: RunData) -> Json:
         "repeat": _repeat(data.run),
         "certificate": analysis.get("certificate"),
         "k_star": analysis.get("k_star"),
+        "verifier": if_it_errs(analysis),
     }
 
 

@@ -9,6 +9,7 @@ from acute.errors import InputError
 from acute.run import Run
 
 if TYPE_CHECKING:
+    from acute.measure.counting import Counts
     from acute.measure.imperfect import Verifier
 
 KERNEL_PROMPTS = 2000  # N² numbers, twice
@@ -43,19 +44,21 @@ def _of_gradients(run: Run) -> dict[str, Any]:
     from acute.gradients.store import read_sketches
     from acute.measure.analyse import analyse as measure
     from acute.measure.analyse import select
+    from acute.measure.counting import ALSO_COUNTED, COUNTED, count
     from acute.measure.kernel import kernel
 
     config = run.config
     with run.stage("analyse"):
         sums, facts = read_sketches(run.path)
-        responses, asked = run.responses(), config.analyse
-        _same_rewards(run, responses, facts)
-        selected = select(responses, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
+        asked = config.analyse
+        counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
+        _same_rewards(run, counts, facts)
+        selected = select(counts, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
         found = {
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), responses, asked.k, config.seed, _verifier(run)),
+            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run)),
         }
         run.write_analysis(found)
         if len(selected.prompt_ids) <= KERNEL_PROMPTS:
@@ -110,12 +113,10 @@ def read_labels(path: Path) -> dict[str, bool]:
     return found
 
 
-def _same_rewards(run: Run, responses: Any, facts: dict[str, Any]) -> None:
+def _same_rewards(run: Run, counts: "Counts", facts: dict[str, Any]) -> None:
     """InputError if rewards are others than those that the gradient sums were grouped by."""
     found = dict.fromkeys(facts["prompt_ids"], 0.0)
-    pairs = zip(responses["prompt_id"].to_pylist(), responses["reward"].to_pylist(), strict=True)
-    for name, reward in pairs:
-        found[name] += reward or 0.0
+    found.update(zip(counts.prompt_ids, counts.c_NM.sum(1).tolist(), strict=True))
     if list(found.values()) != facts.get("successes", list(found.values())):
         raise InputError(
             f"{run.path}: rewards were changed after acute score grouped the gradients by them: remove "

@@ -14,7 +14,7 @@ from acute.errors import ConfigError, InputError
 from acute.integrations.logs import FORMATS
 from acute.integrations.logs.rows import Asked
 from acute.integrations.logs.tables import Imported, as_tables
-from acute.measure.analyse import count
+from acute.measure.counting import count
 from acute.run import Run
 from acute.stages import retokenise
 from acute.stages.policy import policy_of
@@ -86,7 +86,7 @@ def _digest(path: Path) -> str:
 
 def _settled(config: Config, found: Imported, most_k: int | None) -> Config:
     """The configuration with what the log says of itself: group size, and k that it can answer."""
-    n_NM = count(found.responses).n_NM
+    n_NM = count(found.responses.to_batches()).n_NM
     usable = n_NM.sum(1) if config.counts_only else n_NM.min(1)
     most = max(1, int(np.quantile(usable, 1 - SHARE, method="lower")))
     # without a model k needs n ≥ k; with one, products pair folds: n / folds ≥ k

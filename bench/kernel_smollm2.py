@@ -31,7 +31,7 @@ from acute.tasks.files import read_prompts
 from ratios import interleaved, ratios
 
 SIZE, SEEDS, AT_ONCE = 65536, 3, 8
-RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 8
+RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 2, 12
 
 
 def prompts_of(policy, folder):

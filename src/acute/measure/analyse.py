@@ -14,6 +14,7 @@ from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
 from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
 from acute.measure.imperfect import Verifier, given, imperfect_verifier
+from acute.measure.interference import between_families
 from acute.measure.intervals import crossing, wilson
 from acute.measure.success import (
     pass_at_k_of_population,
@@ -297,6 +298,7 @@ def analyse(
             "weighted_mean": _json(inner[-1].estimate),
         },
         "families": _families(measured, curve, max(ks), facts),
+        "families_by_families": between_families(measured, [f["family"] for f in facts]),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
         "verdict": _verdict(curve.k, band, never_right),

@@ -63,10 +63,7 @@ def read_side(path: Path) -> Side:
     if path.is_dir():
         return _run_folder(path)
     if not path.exists():
-        raise InputError(
-            f"wanted a run folder, a training or a counts file at {path}, "
-            f"found nothing there"
-        )
+        raise InputError(f"wanted a run folder, a training or a counts file at {path}, found nothing there")
     rows: dict[str, dict[str, Any]] = {}
     for where, row in _parquet(path) if path.suffix == ".parquet" else _json_lines(path):
         if fault := _fault(row):

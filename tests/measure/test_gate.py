@@ -293,6 +293,7 @@ def test_between_exact_evaluations_of_these_prompts_nothing_is_uncertain():
     one, many = found.changes
     assert found.answer == "promote" and [one.lower, one.upper] == pytest.approx([0.01] * 2)
     assert many.candidate - many.base == pytest.approx(many.mean.value) and many.p_holds == 0.0
+    assert decide(exact_pairs(0.0), rule).answer == "do not promote"  # pass@k is not up
     assert decide(exact_pairs(-0.021), rule).answer == "do not promote"
     assert decide(exact_pairs(-0.019), rule).changes[0].p_holds == 0.0  # within the margin, for certain
 

@@ -122,6 +122,8 @@ def _dataset(config: Training, tokenizer: Any) -> Any:
             "prompt_id": row["prompt_id"],
             "prompt": render(tokenizer, row.get("prompt"), row.get("messages"), row.get("prefill")),
             "answer": row["answer"],
+            "question": row.get("prompt") or row["messages"][-1]["content"],
+            "prefill": row.get("prefill"),
             "family": row.get("family"),
             "verify": row.get("verify"),
         }
@@ -197,7 +199,7 @@ def make_trainer(config: Training, folder: Path) -> Any:
         model=policy.model,
         args=_arguments(config, folder, policy.device.type == "cpu"),
         processing_class=policy.tokenizer,
-        reward_funcs=reward_of(policy.tokenizer, policy.eos_ids, config.verify.kind),
+        reward_funcs=reward_of(policy.tokenizer, policy.eos_ids, config.verify),
         train_dataset=_dataset(config, policy.tokenizer),
         peft_config=peft,
         options=Options(**{name: getattr(config.train, name) for name in Options.model_fields}),
@@ -220,7 +222,7 @@ def _evaluation(config: Training, folder: Path, rows: Any, policy: Any) -> Any:
     ks = [2**j for j in range((n or sampling.n).bit_length())]
     if n:
         drawn = Sampling(n, sampling.temperature, 1.0, sampling.max_tokens)
-        evaluation = by_sampling(asked, policy, config.verify.kind, drawn, config.seed, ks)
+        evaluation = by_sampling(asked, policy, config.verify, drawn, config.seed, ks)
     else:
         answers = answers_of(policy.tokenizer, asked.answers, sampling.max_tokens)
         evaluation = exactly(asked, answers, sampling.temperature, ks)

@@ -35,7 +35,7 @@ from acute.table import (
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    "prompts": ("seed", "model.name", "prompts"),
+    "prompts": ("seed", "model.name", "prompts", "imported"),
     "rollout": (
         "model.dtype",
         "model.adapter",
@@ -46,9 +46,18 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "sampling.stop",
         "sampling.backend",
         "score.folds",
+        "server.model",
+        "server.kind",
+        "server.api",
     ),
-    "verify": ("verify",),
-    "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
+    "verify": (
+        "verify.kind",
+        "verify.fallback",
+        "verify.timeout_s",
+        "verify.threshold",
+        "verify.conversational",
+    ),
+    "score": ("score.parameters", "score.engine", "score.metric", "score.adam_state", "score.sketch_size"),
     "analyse": (),
     "report": (),
 }
@@ -95,9 +104,11 @@ def _commit() -> str | None:
 
 
 def _value(config: dict[str, Any], dotted: str) -> Any:
+    """A setting; None in a section that is not there."""
+    found: Any = config
     for key in dotted.split("."):
-        config = config[key]
-    return config
+        found = None if found is None else found[key]
+    return found
 
 
 class Run:
@@ -164,7 +175,7 @@ class Run:
 
     def _accept(self, config: Config) -> None:
         """Take over new settings. The folder is locked."""
-        old, new = self.record["config"], config.model_dump(mode="json")
+        old, new = self.config.model_dump(mode="json"), config.model_dump(mode="json")
         if old == new:
             return
         for stage, keys in MADE_FROM.items():

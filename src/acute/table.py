@@ -23,6 +23,7 @@ PROMPTS: Columns = {
     "prompt": (pa.string(), "the text that the model continues, chat template and prefill included"),
     "question": (pa.string(), "the user's message as the source states it"),
     "answer": (pa.string(), "what the verifier compares with"),
+    "messages": (pa.string(), "the chat that the prompt is, as JSON, or null"),
     "prefill": (pa.string(), "text that the assistant's turn begins with, or null"),
     "family": (pa.string(), "group that results are also given for, or null"),
     "level": (pa.string(), "difficulty as the source states it, or null"),
@@ -41,10 +42,13 @@ RESPONSES: Columns = {
     "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | error"),
     "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
     "answer_found": (pa.string(), "the answer read from the response, or null"),
+    "logged_reward": (pa.float64(), "the reward as an imported log has it, or null"),
+    "detail": (pa.string(), "why checking ended so, where there is more to say, or null"),
     "scorer_logprob": (pa.float64(), "ln of the scorer's probability of token_ids; nats"),
     "score_dot": (pa.float64(), "⟨∇ ln π(response), ∇J_1 of the other folds⟩"),
 }
 RESPONSES_REQUIRED = ("response_id", "prompt_id", "fold", "response", "token_ids", "logprob", "finish")
+CHECKED = {"outcome": "outcome", "reward": "reward", "answer_found": "answer_found", "detail": "detail"}
 KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
 
 

@@ -16,6 +16,7 @@ Reference: arXiv 2602.21189, Prop. 4.1, for the products; the estimators are thi
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,15 @@ class Coefficients:
             self.fold_JNMO * share_JN[:, :, None, None],
             self.rest_JNMO * share_JN[:, :, None, None],
         )
+
+    def combined(self, mix_KJ: Floats) -> "Coefficients":
+        """Linear combinations of the objectives; NaN only where an objective that takes part is."""
+
+        def mixed(of_J: Floats) -> Floats:
+            rows = [sum(x * part for x, part in zip(row, of_J, strict=True) if x) for row in mix_KJ]
+            return np.stack([np.broadcast_to(row, of_J.shape[1:]) for row in rows])
+
+        return Coefficients(mixed(self.full_JNO), mixed(self.fold_JNMO), mixed(self.rest_JNMO))
 
 
 def _per_response(advantage: Advantage, n: Floats, c: Floats) -> Floats:
@@ -124,6 +134,13 @@ class Products:
             self.with_mean_NMOJ[part] = (grouped @ direction).reshape(-1, M, outcomes, len(mean_JD))
             own = grouped @ grouped.transpose(0, 2, 1)
             self.own_NMOPQ[part] = own.reshape(-1, M, outcomes, M, outcomes)
+
+    def combined(self, mix_KJ: Floats) -> "Products":
+        """The products among linear combinations of the objectives, without a further pass over the sums."""
+        other = copy(self)
+        other.coefs = self.coefs.combined(mix_KJ)
+        other.with_mean_NMOJ = self.with_mean_NMOJ @ mix_KJ.T
+        return other
 
     def product(self, j: int, k: int) -> Product:
         """The product of two objectives; NaN where too few responses admit one of them."""

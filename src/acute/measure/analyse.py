@@ -17,6 +17,8 @@ from acute.measure.beyond import beyond
 from acute.measure.bootstrap import Bootstrap, bootstrap
 from acute.measure.conflict import Curve, Measured, naive
 from acute.measure.counting import Counts
+from acute.measure.imperfect import Verifier, given, imperfect_verifier
+from acute.measure.interference import between_families
 from acute.measure.intervals import crossing
 from acute.measure.prompts import (
     Facts,
@@ -31,6 +33,7 @@ from acute.measure.reasons import reasons
 from acute.measure.success import pass_at_k_band, pass_at_k_of_population, pass_at_k_of_these
 
 Json = dict[str, Any]
+NO_ERRORS = given(0.0, 0.0)
 COST_MOST = 20  # how many prompts "prompts_that_cost_most" lists
 
 
@@ -156,6 +159,7 @@ def analyse(
     prompts: pa.Table,
     ks: Sequence[int],
     seed: int = 0,
+    verifier: Verifier = NO_ERRORS,
     beyond_ks: Sequence[int] = (),
 ) -> Json:
     """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free.
@@ -177,13 +181,14 @@ def analyse(
     found = per_prompt(curve, k)
     rows = prompt_rows(curve, found, facts)
     signal = np.isfinite(found.agreement.value_N)
+    never_right = int((c_N == 0).sum())
     results: Json = {
         "prompts": len(ids),
         "responses": int(n_N.sum()),
         "excluded": selected.excluded,
         "counts": {
             "truncated": int(selected.truncated_N.sum()),
-            "no_success": int((c_N == 0).sum()),
+            "no_success": never_right,
             "all_success": int((c_N == n_N).sum()),
             "distinct_responses": int(selected.distinct_N.sum()),
         },
@@ -201,10 +206,14 @@ def analyse(
             "weighted_mean": _json(inner[-1]),
         },
         "families": family_rows(curve, k, facts.family),
+        "families_by_families": between_families(measured, facts.family),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=costs)[:COST_MOST],
         **({"beyond": beyond(measured, k, beyond_ks, seed)} if beyond_ks else {}),
-        "verdict": _verdict(curve.k, band, int((c_N == 0).sum())),
+        "verdict": _verdict(curve.k, band, never_right),
+        "imperfect_verifier": imperfect_verifier(
+            curve, ks, verifier, lambda other: _verdict(other.k, other.band(seed), never_right)
+        ),
     }
     _add_bootstrap(results, bootstrap(curve, seed), ks)
     return {**results, "reasons": reasons(curve, ks, found, _missing(results))}

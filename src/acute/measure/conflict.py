@@ -4,6 +4,7 @@ What is measured once (`Measured`) answers for every k, family and prompt by ari
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,10 +82,19 @@ class Curve:
         self.measured, self.k = measured, list(range(1, k_max + 1))
         objectives = [*(unbiased(k) for k in self.k), *also]
         coefs = coefficients(objectives, measured.n_NM, measured.c_NM)
-        self.products = Products(measured.sums_NMOD, coefs)
-        self.with_first = [self.products.product(i, 0) for i in range(len(objectives))]
-        self.norm = [self.products.product(i, i) for i in range(len(objectives))]
+        self._multiply(Products(measured.sums_NMOD, coefs))
         self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
+
+    def _multiply(self, products: Products) -> None:
+        self.products, objectives = products, range(len(products.coefs.full_JNO))
+        self.with_first = [products.product(i, 0) for i in objectives]
+        self.norm = [products.product(i, i) for i in objectives]
+
+    def combined(self, mix_KK: Floats) -> "Curve":
+        """The curve whose J_k is Σ_m mix_KK[k-1, m-1] J_m of this one, up to a constant."""
+        other = copy(self)
+        other._multiply(self.products.combined(mix_KK))
+        return other
 
     def _sketch_variance(self, i: int, of: str) -> float:
         """Variance that the sketch adds to ⟨∇J_k, ∇J_1⟩: (‖∇J_k‖²‖∇J_1‖² + inner²) / D."""

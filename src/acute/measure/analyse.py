@@ -12,7 +12,7 @@ from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
 from acute.errors import InputError, NotEnoughData
-from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
+from acute.measure.conflict import Answer, Curve, Measured, finite_answers, naive, prompt_answers, restricted
 from acute.measure.intervals import crossing, wilson
 from acute.measure.success import (
     pass_at_k_of_population,
@@ -91,7 +91,7 @@ def _conflict(curve: Curve, ks: Sequence[int]) -> tuple[Json, Json]:
     population = {k: (curve.inner_population(k), curve.cosine_population(k)) for k in ks}
     weight = {k: float(pass_at_k_weight(curve.measured.n_N, curve.measured.c_N, k).mean()) for k in ks}
     first = curve.with_first[0].finite
-    naive = [[_finite_or_none(v) for v in curve.naive(k)] for k in ks]
+    naive_inner, naive_cosine = naive(curve.measured, ks)
     return (
         {
             "k": list(ks),
@@ -99,8 +99,8 @@ def _conflict(curve: Curve, ks: Sequence[int]) -> tuple[Json, Json]:
             "inner_sum": [_json(_scaled(inner[k].estimate, curve.N)) for k in ks],
             "cosine": [_json(cosine[k].estimate) for k in ks],
             "p_value_negative": [inner[k].p_value for k in ks],
-            "naive_inner": [v[0] for v in naive],
-            "naive_cosine": [v[1] for v in naive],
+            "naive_inner": [_finite_or_none(v) for v in naive_inner],
+            "naive_cosine": [_finite_or_none(v) for v in naive_cosine],
             "mean_weight": [weight[k] for k in ks],
             "mean_weight_times_norm": [weight[k] * first for k in ks],
             "covariance": [curve.with_first[k - 1].finite - weight[k] * first for k in ks],
@@ -151,11 +151,10 @@ def _fraction_negative(agreement: Sequence[Answer]) -> Estimate | None:
 def _prompts(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> tuple[list[Json], list[Answer]]:
     """A row a prompt: p, weight and agreement, and what it adds to ⟨∇J_k, ∇J_1⟩ and to the cosine."""
     N = curve.N
-    each = np.eye(N)
     norm = max(curve.norm[0].finite, 0.0)
-    agreement = finite_answers(restricted(measured, 1, N * each), curve.size, norm**2)
+    agreement = prompt_answers(curve, 1, N, norm**2, range(N))
     norms = max(curve.norm[k - 1].finite, 0.0) * norm
-    contribution = finite_answers(restricted(measured, k, each), curve.size, norms / N**2)
+    contribution = prompt_answers(curve, k, 1, norms / N**2, range(N))
     rows = []
     for i in range(N):
         n, c = int(measured.n_N[i]), int(measured.c_N[i])

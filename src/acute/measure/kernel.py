@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from acute.core.products import coefficients, unbiased
+from acute.core.products import Products, coefficients, deviation_map, unbiased
 from acute.measure.conflict import Measured
 
 Floats = NDArray[np.float64]
@@ -30,22 +30,14 @@ def kernel(measured: Measured) -> Kernel:
     Reference: arXiv 2602.21189, eqs. 5–6.
     """
     coefs = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
-    full_NO, fold_NMO, rest_NMO = coefs.full_JNO[0], coefs.fold_JNMO[0], coefs.rest_JNMO[0]
-    sums = measured.sums_NMOD
-    N, M = sums.shape[:2]
-    gradient_ND = np.einsum("no,nmod->nd", full_NO, sums)
-    total_NOD = sums.sum(1)
-    found = gradient_ND @ gradient_ND.T
-    folds_NMD = np.einsum("nmo,nmod->nmd", fold_NMO, sums)
-    within = np.einsum("nmd,npd->nmp", folds_NMD, folds_NMD)
-    np.fill_diagonal(found, (within.sum((1, 2)) - np.einsum("nmm->n", within)) / (M * (M - 1)))
-
-    variance = np.zeros((N, N))
-    along = np.empty((M, N, N))  # each prompt without a fold, along every prompt's gradient
-    for m in range(M):
-        without = np.einsum("no,nod->nd", rest_NMO[:, m], total_NOD - sums[:, m])
-        along[m] = without @ gradient_ND.T
-    spread = (M - 1) / M * ((along - along.mean(0)) ** 2).sum(0)
+    products = Products(measured.sums_NMOD, coefs)
+    gradient_ND = np.einsum("no,nmod->nd", coefs.full_JNO[0], measured.sums_NMOD)
+    found = (gradient_ND @ gradient_ND.T).astype(float)
+    np.fill_diagonal(found, products.own(0, 0))
+    N, M, outcomes, D = measured.sums_NMOD.shape
+    grouped = measured.sums_NMOD.reshape(N, M * outcomes, D)
+    folds_NMD = deviation_map(coefs, 0).reshape(N, M, -1) @ grouped
+    spread = ((folds_NMD @ gradient_ND.T) ** 2).sum(1)  # each prompt's error along every prompt's gradient
     variance = spread + spread.T
     np.fill_diagonal(variance, 4 * np.diag(spread))  # both factors move together
     norms = np.clip(np.diag(found), 0, None)
@@ -54,4 +46,4 @@ def kernel(measured: Measured) -> Kernel:
     for matrix in (found, variance):
         matrix[silent] = np.nan
         matrix[:, silent] = np.nan
-    return Kernel(found.astype(float), np.sqrt(variance))
+    return Kernel(found, np.sqrt(variance))

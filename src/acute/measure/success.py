@@ -6,7 +6,7 @@ from scipy import stats
 
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k, pass_at_k_weight
-from acute.measure.intervals import from_error, prompt_variance
+from acute.measure.intervals import bend, from_error, prompt_variance
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,8 @@ def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None
         return None
     variance, df = prompt_variance(per_prompt)
     se = np.sqrt(variance) if variance > 0 else np.nan
-    return from_error(float(per_prompt.mean()), se, df, (0.0, 1.0))
+    value = float(per_prompt.mean())
+    return from_error(value, se, df, (0.0, 1.0), bend(per_prompt - value))
 
 
 def weight_interval(p: Estimate, n: int, c: int, k: int) -> Estimate:

@@ -6,7 +6,6 @@ distribution". Truth differs from one repetition to the next for the former, so 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from acute.measure.conflict import (
     restricted,
 )
 from acute.measure.success import pass_at_k_of_population, pass_at_k_of_these
-from bench.coverage.worlds import FAMILIES, UNIVERSE, Truth, Universe, roll, truth, universe
+from bench.coverage.worlds import FAMILIES, UNIVERSE, Truth, roll, truth, universe, whole_truth
 
 KS = (1, 2, 4, 8)
 PROMPTS = 2  # agreement is looked at for so many prompts of each run: those drawn first
@@ -40,7 +39,7 @@ class Cell(NamedTuple):
     prompts: int
     responses: int
     folds: int = 2
-    unequal: bool = False  # n, n/2 and 2n responses, and a verifier that fails on one of five answers
+    unequal: bool = False  # n, n/2 and 2n responses, each without a reward one time in ten
 
     @property
     def name(self) -> str:
@@ -48,12 +47,13 @@ class Cell(NamedTuple):
         extra = "-unequal" if self.unequal else ""
         return f"{self.law}-{self.sharing}-N{self.prompts}-n{self.responses}-M{self.folds}{extra}"
 
-    def n_NM(self) -> NDArray[np.int64]:
-        """Responses of each prompt and fold."""
+    def n_NM(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Rewarded responses of each prompt and fold."""
         n = np.full(self.prompts, self.responses)
         if self.unequal:
             n = n * np.array([2, 1, 4])[np.arange(self.prompts) % 3] // 2
-        return np.repeat(n[:, None] // self.folds, self.folds, 1)
+        n_NM = np.repeat(n[:, None] // self.folds, self.folds, 1)
+        return rng.binomial(n_NM, 0.9) if self.unequal else n_NM
 
 
 class Key(NamedTuple):
@@ -134,26 +134,16 @@ def _counts(measured: Measured, exact: Truth, whole: Truth) -> Iterator[tuple[Ke
             yield Key("weight", "these prompts", k), Seen(float(exact.weight_N(k).mean()), None, weight)
 
 
-@lru_cache
-def _judged(cell: Cell) -> tuple[Universe, Truth]:
-    """The universe that rewards speak of, and its exact values."""
-    of = universe(cell.sharing, cell.law, cell.unequal).judged()
-    return of, truth(of)
-
-
 def repetition(cell: Cell, rng: np.random.Generator) -> Iterator[tuple[Key, Seen]]:
     """Every quantity of one simulated run."""
-    of = universe(cell.sharing, cell.law, cell.unequal)
-    judged, whole = _judged(cell)
+    of, whole = universe(cell.sharing, cell.law), whole_truth(cell.sharing, cell.law)
     drawn = rng.integers(UNIVERSE, size=cell.prompts)
-    measured = Measured(*roll(of, drawn, cell.n_NM(), rng), np.inf)
-    if cell.unequal and measured.n_N.min() <= max(KS):  # too few rewards for k: such runs are not analysed
-        return
-    exact = truth(judged, drawn)
+    measured = Measured(*roll(of, drawn, cell.n_NM(rng), rng), np.inf)
+    exact, family_N = truth(of, drawn), of.family_U[drawn]
     curve = Curve(measured, KS[0], [unbiased(k) for k in KS[1:]])  # asked for as 1, 2, 3, 4
     yield from _curve(curve, exact, whole)
-    yield from _agreement(curve, exact, judged.family_U[drawn])
-    yield from _family_population(measured, whole, judged.family_U[drawn], judged.family_U)
+    yield from _agreement(curve, exact, family_N)
+    yield from _family_population(measured, whole, family_N, of.family_U)
     yield from _counts(measured, exact, whole)
 
 

@@ -44,20 +44,12 @@ PULL = {"middling": (1.0, 0.6, 0.3), "small": (1.0, 0.6, 0.3), "opposed": (1.0, 
 
 @dataclass(frozen=True)
 class Universe:
-    """Probabilities pi_UY, scores s_UYD, rewards r_UY (NaN where a response gets none), families."""
+    """Probabilities pi_UY, scores s_UYD, rewards r_UY, families."""
 
     pi_UY: Floats
     s_UYD: Floats
     r_UY: Floats
     family_U: NDArray[np.int64]
-
-    def judged(self) -> "Universe":
-        """The policy given that a response gets a reward: what rewards that fail leave to be measured."""
-        seen = ~np.isnan(self.r_UY)
-        pi = np.where(seen, self.pi_UY, 0.0)
-        pi = pi / pi.sum(1, keepdims=True)
-        scores = self.s_UYD - np.einsum("uy,uyd->ud", pi, self.s_UYD)[:, None]
-        return Universe(pi, scores, np.nan_to_num(self.r_UY), self.family_U)
 
     @cached_property
     def p_U(self) -> Floats:
@@ -71,11 +63,8 @@ class Universe:
 
 
 @lru_cache
-def universe(sharing: str, law: str, nulls: bool = False, seed: int = 0) -> Universe:
-    """A universe of 600 prompts with five responses each, the first of them right.
-
-    With `nulls` the verifier fails on the last response of every prompt.
-    """
+def universe(sharing: str, law: str, seed: int = 0) -> Universe:
+    """A universe of 600 prompts with five responses each, the first of them right."""
     rng = np.random.default_rng([seed, list(LAWS).index(law)])
     family = np.arange(UNIVERSE) % FAMILIES
     p = LAWS[law](rng, family).clip(1e-4, 1 - 1e-4)
@@ -93,8 +82,6 @@ def universe(sharing: str, law: str, nulls: bool = False, seed: int = 0) -> Univ
     scores = features - np.einsum("uy,uyd->ud", pi, features)[:, None]
     rewards = np.zeros_like(pi)
     rewards[:, 0] = 1
-    if nulls:
-        rewards[:, -1] = np.nan
     return Universe(pi, scores, rewards, family)
 
 
@@ -139,15 +126,20 @@ def truth(of: Universe, drawn_N: NDArray[np.int64] | None = None) -> Truth:
     return Truth(of.p_U[drawn], grad_p, grad_p.mean(0))
 
 
+@lru_cache
+def whole_truth(sharing: str, law: str) -> Truth:
+    """Exact values of a universe."""
+    return truth(universe(sharing, law))
+
+
 def roll(
     of: Universe, drawn_N: NDArray[np.int64], n_NM: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """n_NM, c_NM and sums_NMOD of so many responses of each prompt and fold."""
     pi, s, r = of.pi_UY[drawn_N], of.s_UYD[drawn_N], of.r_UY[drawn_N]
     count = rng.multinomial(n_NM, pi[:, None]).astype(float)
-    right = count * (r[:, None] == 1)
-    wrong = count * (r[:, None] == 0)
-    counted = np.stack([wrong, right], 2)
+    right = count * r[:, None]
+    counted = np.stack([count - right, right], 2)
     N, M = n_NM.shape
     sums = (counted.reshape(N, M * 2, -1) @ s).reshape(N, M, 2, -1)
-    return counted.sum((2, 3)), right.sum(2), sums
+    return count.sum(2), right.sum(2), sums

@@ -149,20 +149,21 @@ class Curve:
         a, b, c = (getattr(p, field) for p in self._three(i))
         scale = float(np.sqrt(own * first))
         of_scale, unequal = scale / 2 * (b / own + c / first), b / own - c / first
-        from_sketch = (1 - min(1.0, (inner / scale) ** 2)) ** 2 * scale**2 / self.size
-
         def variance(influence: Floats) -> tuple[float, float]:
             if of == "population":
                 return prompt_variance(influence)
             total, df = fold_variance(influence)
             return total / self.N**2, df
 
+        # √ is concave: the mean of √(B C) is less than the truth by (1/8) Var(b/B - c/C) of it
+        too_large = min(variance(unequal)[0] / 8, MOST_BIAS)
+        value = min(1.0, abs(inner) / scale / (1 + too_large))
+        from_sketch = (1 - value**2) ** 2 * scale**2 / self.size
+
         def variance_along(r: float) -> tuple[float, float]:
             total, df = variance(a - r * of_scale)
             return total + from_sketch, df
 
-        # √ is concave: the mean of √(B C) is less than the truth by (1/8) Var(b/B - c/C) of it
-        too_large = min(variance(unequal)[0] / 8, MOST_BIAS)
         bent = self._cosine_bend(i, a, of_scale, unequal) if of == "population" else UNBENT
         return Answer(ratio(inner, scale, variance_along, (-1.0, 1.0), too_large, bent), None)
 

@@ -150,7 +150,7 @@ def ratio(
     """top / bottom, with Fieller's interval: all r for which top - r · bottom may be 0.
 
     `variance_along(r)` gives the variance of top - r · bottom, a quadratic in r, and its degrees of
-    freedom. `bottom` must be positive. Where it is not clearly so the interval is all of `bounds`.
+    freedom. `bottom` must be positive. Where it is not clearly so an end is that of `bounds`.
     `too_large` is by what share the mean of top / bottom exceeds the truth; it is taken off.
 
     Reference: Fieller 1954.
@@ -163,17 +163,14 @@ def ratio(
     square = (at_1 + at_minus_1) / 2 - at_0
     cross = (at_minus_1 - at_1) / 4
     se = float(np.sqrt(at_value) / bottom)
-    below, above = reaches(df, of)
-    widest = max(abs(below), abs(above))
-    if not bottom**2 > widest**2 * square:
-        return Estimate(value, se, lo, hi)
-    bottom *= 1 + too_large
-    ends = []
-    for sign, t in ((-1, below), (1, above)):
-        a, b, c = bottom**2 - t**2 * square, top * bottom - t**2 * cross, top**2 - t**2 * at_0
-        ends.append((b + sign * np.sign(t) * np.sqrt(max(b**2 - a * c, 0.0))) / a)
-    lo, hi = max(lo, min(ends[0], hi)), min(hi, max(ends[1], lo))
-    return Estimate(value, se, min(float(lo), value), max(float(hi), value))
+    for sign, t in zip((-1, 1), reaches(df, of), strict=True):
+        if bottom**2 <= t**2 * square:
+            continue
+        corrected = bottom * (1 + too_large)
+        a, b, c = corrected**2 - t**2 * square, top * corrected - t**2 * cross, top**2 - t**2 * at_0
+        end = float(b + sign * np.sign(t) * np.sqrt(max(b**2 - a * c, 0.0))) / a
+        lo, hi = (max(lo, end), hi) if sign < 0 else (lo, min(hi, end))
+    return Estimate(value, se, min(lo, value), max(hi, value))
 
 
 def wilson(c: int, n: int) -> Estimate:

@@ -13,10 +13,11 @@ import json
 import platform
 from pathlib import Path
 
-from acute.progress import tracked
 from bench.coverage.show import show
 from bench.coverage.simulate import Cell, joined, simulate
 from bench.coverage.worlds import LAWS, SHARING
+
+from acute.progress import tracked
 
 BATCH = 250
 RESULTS = Path(__file__).parent.parent / "results" / "coverage"

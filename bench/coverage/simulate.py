@@ -2,13 +2,14 @@
 
 Each repetition draws its prompts from a universe with replacement and its responses from the policy. The
 exact values of the prompts drawn are the truth for "these prompts", those of the universe for "their
-distribution". Truth differs from one repetition to the next for the former, so errors are averaged, not values.
+distribution". The former differ from one repetition to the next, so errors are averaged, not values.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from bench.coverage.worlds import FAMILIES, UNIVERSE, Truth, roll, truth, universe, whole_truth
 from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
@@ -24,7 +25,6 @@ from acute.measure.conflict import (
     restricted,
 )
 from acute.measure.success import pass_at_k_of_population, pass_at_k_of_these
-from bench.coverage.worlds import FAMILIES, UNIVERSE, Truth, roll, truth, universe, whole_truth
 
 KS = (1, 2, 4, 8)
 PROMPTS = 2  # agreement is looked at for so many prompts of each run: those drawn first
@@ -114,7 +114,10 @@ def _curve(curve: Curve, exact: Truth, whole: Truth) -> Iterator[tuple[Key, Seen
         yield Key("naive inner", these, k), Seen(exact.inner(k), None, naive_inner[i])
         if k > 1:
             yield Key("cosine", these, k), Seen(exact.cosine(k), curve.cosine(i + 1).estimate)
-            yield Key("cosine", all_of_them, k), Seen(whole.cosine(k), curve.cosine_population(i + 1).estimate)
+            yield (
+                Key("cosine", all_of_them, k),
+                Seen(whole.cosine(k), curve.cosine_population(i + 1).estimate),
+            )
             yield Key("naive cosine", these, k), Seen(exact.cosine(k), None, naive_cosine[i])
 
 

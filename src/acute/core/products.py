@@ -74,7 +74,8 @@ class Coefficients:
 
     def fold_NMO(self, j: int) -> Floats:
         """Objective j from each fold alone."""
-        return self.share_JN[j][:, None, None] * _per_response(self.objective_J[j], self.n_NM, self.c_NM)
+        found = _per_response(self.objective_J[j], self.n_NM, self.c_NM)
+        return np.asarray(self.share_JN[j][:, None, None] * found)
 
 
 def _per_response(advantage: Advantage, n: Floats, c: Floats) -> Floats:

@@ -139,7 +139,7 @@ class Curve:
         return self._cosine(k - 1, "population")
 
     def _cosine(self, i: int, of: str) -> Answer:
-        """I / √(‖∇J_k‖² ‖∇J_1‖²) as the ratio it is; the root's influence to first order, its bias to second."""
+        """I / √(‖∇J_k‖² ‖∇J_1‖²) as a ratio; the root's influence to first order, its bias to second."""
         inner, own, first = (getattr(p, of) for p in self._three(i))
         if not (np.isfinite(inner) and own > 0 and first > 0):
             return Answer(None, None)
@@ -149,6 +149,7 @@ class Curve:
         a, b, c = (getattr(p, field) for p in self._three(i))
         scale = float(np.sqrt(own * first))
         of_scale, unequal = scale / 2 * (b / own + c / first), b / own - c / first
+
         def variance(influence: Floats) -> tuple[float, float]:
             if of == "population":
                 return prompt_variance(influence)

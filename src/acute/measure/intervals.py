@@ -18,7 +18,10 @@ LEVEL = 0.95
 
 
 class Bend(NamedTuple):
-    """How the law of t = (estimate - truth) / se departs from the normal: P(t ≤ x) = Φ(x) + φ(x)(a + b x²)."""
+    """How the law of t = (estimate - truth) / se departs from the normal.
+
+    P(t ≤ x) = Φ(x) + φ(x)(a + b x²).
+    """
 
     a: float
     b: float
@@ -83,7 +86,7 @@ def p_value_negative(estimate: Estimate, df: float, of: Bend = UNBENT) -> float 
 
 
 def fold_variance(deviation_NM: Floats) -> tuple[float, float]:
-    """Variance of an estimate to whose error each fold of each prompt adds so much, and its degrees of freedom.
+    """Variance of an estimate to whose error every fold adds so much, and its degrees of freedom.
 
     Squares of the folds' deviations, prompts independent. The degrees of freedom are Satterthwaite's. With
     d = M - 1 of them in each prompt, f = (Σv)²/Σv² understates the number of prompts that matter (it is
@@ -150,8 +153,9 @@ def ratio(
     """top / bottom, with Fieller's interval: all r for which top - r · bottom may be 0.
 
     `variance_along(r)` gives the variance of top - r · bottom, a quadratic in r, and its degrees of
-    freedom. `bottom` must be positive. Where it is not clearly so an end is that of `bounds`.
-    `too_large` is by what share the mean of top / bottom exceeds the truth; it is taken off.
+    freedom. `bottom` must be positive. Where it is not clearly so the interval is all of `bounds`.
+    `too_large` is by what share the mean of top / bottom exceeds the truth; it is taken off, and the interval
+    reaches from where it would end with that to where it would end without: its own error is not known.
 
     Reference: Fieller 1954.
     """
@@ -163,13 +167,15 @@ def ratio(
     square = (at_1 + at_minus_1) / 2 - at_0
     cross = (at_minus_1 - at_1) / 4
     se = float(np.sqrt(at_value) / bottom)
-    for sign, t in zip((-1, 1), reaches(df, of), strict=True):
-        if bottom**2 <= t**2 * square:
-            continue
-        corrected = bottom * (1 + too_large)
-        a, b, c = corrected**2 - t**2 * square, top * corrected - t**2 * cross, top**2 - t**2 * at_0
-        end = float(b + sign * np.sign(t) * np.sqrt(max(b**2 - a * c, 0.0))) / a
-        lo, hi = (max(lo, end), hi) if sign < 0 else (lo, min(hi, end))
+    reach = reaches(df, of)
+    if bottom**2 <= max(reach[0] ** 2, reach[1] ** 2) * square:
+        return Estimate(value, se, lo, hi)
+    ends = []
+    for larger in (bottom, bottom * (1 + too_large)):
+        for sign, t in zip((-1, 1), reach, strict=True):
+            a, b, c = larger**2 - t**2 * square, top * larger - t**2 * cross, top**2 - t**2 * at_0
+            ends.append(float(b + sign * np.sign(t) * np.sqrt(max(b**2 - a * c, 0.0))) / a)
+    lo, hi = max(lo, min(ends[0], ends[2])), min(hi, max(ends[1], ends[3]))
     return Estimate(value, se, min(lo, value), max(hi, value))
 
 

@@ -21,13 +21,14 @@ from acute.measure.conflict import (
     finite_answers,
     naive,
     population_answers,
-    prompt_answers,
     restricted,
 )
+from acute.measure.intervals import from_error
+from acute.measure.prompts import agreement
 from acute.measure.success import pass_at_k_of_population, pass_at_k_of_these
 
 KS = (1, 2, 4, 8)
-PROMPTS = 2  # agreement is looked at for so many prompts of each run: those drawn first
+PROMPTS = 16  # agreement is looked at for so many prompts of each run: those drawn first
 SLACK = 1e-12  # an interval that ends at its own bound (a cosine of 1) holds the bound
 
 
@@ -76,10 +77,10 @@ def _agreement(curve: Curve, exact: Truth, family_N: NDArray[np.int64]) -> Itera
     """Of single prompts and of families, these prompts."""
     measured, N, these = curve.measured, curve.N, "these prompts"
     signal = (measured.c_N > 0) & (measured.c_N < measured.n_N)
-    for x, answer in enumerate(prompt_answers(curve, 1, N, 0.0, range(PROMPTS))):
-        found = answer.estimate
-        seen = Seen(float(exact.agreement_N[x]), found if signal[x] else None, found and found.value)
-        yield Key("agreement of a prompt", these, 1), seen
+    noisy = agreement(curve)
+    for x, (value, variance, df) in enumerate(zip(*(member[:PROMPTS] for member in noisy), strict=True)):
+        found = from_error(float(value), float(np.sqrt(variance)), float(df)) if signal[x] else None
+        yield Key("agreement of a prompt", these, 1), Seen(float(exact.agreement_N[x]), found, float(value))
     inside = np.array([family_N == f for f in range(FAMILIES)], float)
     inside = inside[inside.sum(1) > 0]
     shares = inside / inside.mean(1, keepdims=True)

@@ -10,9 +10,10 @@ from acute.measure.conflict import (
     finite_answers,
     naive,
     population_answers,
-    prompt_answers,
     restricted,
 )
+from acute.measure.many import from_errors
+from acute.measure.prompts import agreement
 from tests.worlds import World, world
 
 
@@ -43,27 +44,15 @@ def test_agreement_of_each_prompt_covers(folds):
     hits, bare = [], []
     for _ in range(150):
         measured = Measured(*w.roll(128, folds, rng), np.inf)
-        curve = Curve(measured, 1)
-        moderated = prompt_answers(curve, 1, 16, 0.0, range(16))
+        found = from_errors(*agreement(Curve(measured, 1)))
         alone = finite_answers(restricted(measured, 1, 16 * np.eye(16)), np.inf, 0.0)
-        signal = (measured.c_N > 0) & (measured.c_N < 128)
-        for found, answers in ((hits, moderated), (bare, alone)):
-            found += [
-                a.estimate.lo <= t <= a.estimate.hi
-                for a, t, seen in zip(answers, w.agreement_N, signal, strict=True)
-                if seen
-            ]
+        for x in np.flatnonzero((measured.c_N > 0) & (measured.c_N < 128)):
+            hits.append(found.lo_N[x] <= w.agreement_N[x] <= found.hi_N[x])
+            bare.append(alone[x].estimate.lo <= w.agreement_N[x] <= alone[x].estimate.hi)
+            assert found.value_N[x] == pytest.approx(alone[x].estimate.value)
     assert 0.92 < np.mean(hits) < 0.985
     if folds == 2:  # one difference a prompt is too little to know its error from
         assert np.mean(bare) < 0.92
-
-
-def test_prompts_asked_for_alone_are_answered_as_among_all():
-    measured = Measured(*world(N=8).roll(32, 2, np.random.default_rng(0)), np.inf)
-    curve = Curve(measured, 4)
-    whole = prompt_answers(curve, 4, 1, 0.0, range(8))
-    assert prompt_answers(curve, 4, 1, 0.0, [5, 2]) == [whole[5], whole[2]]
-    assert sum(a.estimate.value for a in whole) == pytest.approx(curve.inner(4).estimate.value)
 
 
 def test_agreement_of_parts_of_a_distribution():

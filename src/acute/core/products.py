@@ -18,11 +18,13 @@ Reference: arXiv 2602.21189, Prop. 4.1, for the products; the estimators are thi
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import Rows, Sums, blocks
 from acute.core.estimators import pass_at_k_advantages, pass_at_k_pair_advantages, plug_in_weight
 
 Floats = NDArray[np.float64]
@@ -38,6 +40,36 @@ class PassAtK:
     def __call__(self, n: Floats, c: Floats) -> tuple[Floats, Floats]:
         """Advantages of a success and of a failure in a group of (n, c)."""
         return pass_at_k_advantages(n, c, self.k)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A linear combination of objectives."""
+
+    terms: tuple[tuple[float, Advantage], ...]
+
+    def __call__(self, n: Floats, c: Floats) -> tuple[Floats, Floats]:
+        """Advantages of a success and of a failure in a group of (n, c)."""
+        parts = [(weight, *advantage(n, c)) for weight, advantage in self.terms]
+        zero = np.zeros(np.shape(n))
+        return sum((w * up for w, up, _ in parts), zero), sum((w * down for w, _, down in parts), zero)
+
+
+def _powers(objective: Advantage) -> Floats | None:
+    """The prompt weight as a polynomial in 1 - p, lowest power first; None if it is no mixture of pass@k."""
+    if isinstance(objective, PassAtK):
+        return np.asarray(np.eye(objective.k)[-1] * objective.k)
+    if not isinstance(objective, Mixture):
+        return None
+    total = np.zeros(1)
+    for weight, of in objective.terms:
+        more = _powers(of)
+        if more is None:
+            return None
+        longer, shorter = sorted((total, weight * more), key=len, reverse=True)
+        total = longer.copy()
+        total[: len(shorter)] += shorter
+    return total
 
 
 @dataclass(frozen=True)
@@ -70,6 +102,27 @@ class Coefficients:
             self.share_JN * share_JN,
             self.full_JNO * share_JN[:, :, None],
             self.less_JNQO * share_JN[:, :, None, None],
+        )
+
+    def only(self, j: int) -> "Coefficients":
+        """One of the objectives."""
+        kept = (self.share_JN[[j]], self.full_JNO[[j]], self.less_JNQO[[j]])
+        return Coefficients(self.n_NM, self.c_NM, (self.objective_J[j],), *kept)
+
+    def combined(self, mix_KJ: Floats) -> "Coefficients":
+        """Linear combinations of objectives over all prompts; NaN only where one that takes part is."""
+
+        def mixed(of_J: Floats) -> Floats:
+            rows = [sum(x * part for x, part in zip(row, of_J, strict=True) if x) for row in mix_KJ]
+            return np.stack([np.broadcast_to(row, of_J.shape[1:]) for row in rows])
+
+        mixtures = tuple(
+            Mixture(tuple((float(x), a) for x, a in zip(row, self.objective_J, strict=True) if x))
+            for row in mix_KJ
+        )
+        shares = np.ones((len(mix_KJ), self.share_JN.shape[1]))
+        return Coefficients(
+            self.n_NM, self.c_NM, mixtures, shares, mixed(self.full_JNO), mixed(self.less_JNQO)
         )
 
     def fold_NMO(self, j: int) -> Floats:
@@ -126,22 +179,52 @@ class Product:
     psi_N: Floats
 
 
-class Products:
-    """All inner products among the objectives of `coefficients`, from one pass over the sums."""
+def weighted(sums_NMOD: Sums | Rows, weight_JNO: Floats) -> Floats:
+    """Σ of all group sums, weighted, (J, D); NaN weights count as 0."""
+    N, M, outcomes, D = sums_NMOD.shape
+    found, dtype = np.zeros((len(weight_JNO), D)), sums_NMOD.dtype
+    for part in blocks(N, M * outcomes * D * dtype.itemsize):
+        total = sums_NMOD[part].sum(1).reshape(-1, D)
+        found += np.nan_to_num(weight_JNO[:, part]).reshape(-1, len(total)).astype(dtype) @ total
+    return found
 
-    def __init__(self, sums_NMOD: NDArray[np.floating], coefs: Coefficients) -> None:
+
+def mean_gradients(sums_NMOD: Sums | Rows, full_JNO: Floats) -> Floats:
+    """The mean over prompts of each objective's gradient, (J, D); NaN coefficients count as 0."""
+    return np.asarray(weighted(sums_NMOD, full_JNO) / sums_NMOD.shape[0])
+
+
+class Products:
+    """All inner products among the objectives of `coefficients`, from two passes over blocks of the sums."""
+
+    def __init__(self, sums_NMOD: Sums | Rows, coefs: Coefficients) -> None:
         N, M, outcomes, D = sums_NMOD.shape
         self.N, self.M, self.coefs, self.sums_NMOD = N, M, coefs, sums_NMOD
-        flat = sums_NMOD.reshape(N * M * outcomes, D)
-        mean_JD = np.einsum("jno,nod->jd", np.nan_to_num(coefs.full_JNO), sums_NMOD.sum(1)) / N
-        self.with_mean_NMOJ = (flat @ mean_JD.T.astype(flat.dtype)).reshape(N, M, outcomes, -1).astype(float)
-        grouped = sums_NMOD.reshape(N, M * outcomes, D)
-        own = (grouped @ grouped.transpose(0, 2, 1)).astype(float).reshape(N, M, outcomes, M, outcomes)
-        self.own_NMOPQ = own
-        self.total_NOQ = own.sum((1, 3))
-        self.crossed_NOQ = self.total_NOQ - np.einsum("nmomq->noq", own)  # pairs of different folds
+        mean_JD, dtype = mean_gradients(sums_NMOD, coefs.full_JNO), sums_NMOD.dtype
+        self.with_mean_NMOJ = np.empty((N, M, outcomes, len(mean_JD)))
+        self.own_NMOPQ = np.empty((N, M, outcomes, M, outcomes))
+        direction = mean_JD.T.astype(dtype)
+        for part in blocks(N, M * outcomes * D * dtype.itemsize):
+            grouped = sums_NMOD[part].reshape(-1, M * outcomes, D)
+            self.with_mean_NMOJ[part] = (grouped @ direction).reshape(-1, M, outcomes, len(mean_JD))
+            own = grouped @ grouped.transpose(0, 2, 1)
+            self.own_NMOPQ[part] = own.reshape(-1, M, outcomes, M, outcomes)
+        self.total_NOQ = self.own_NMOPQ.sum((1, 3))
+        self.crossed_NOQ = self.total_NOQ - np.einsum("nmomq->noq", self.own_NMOPQ)  # different folds
+        self._own_powers: dict[int, Floats] = {}
+        self._forget()
+
+    def _forget(self) -> None:
         self._found: dict[tuple[int, int], Product] = {}
         self._maps: dict[int, Floats] = {}
+
+    def combined(self, mix_KJ: Floats) -> "Products":
+        """The products among linear combinations of the objectives, without a further pass over the sums."""
+        other = copy(self)
+        other.coefs = self.coefs.combined(mix_KJ)
+        other.with_mean_NMOJ = self.with_mean_NMOJ @ mix_KJ.T
+        other._forget()
+        return other
 
     def product(self, j: int, k: int) -> Product:
         """The product of two objectives; NaN where too few responses admit one of them."""
@@ -157,9 +240,9 @@ class Products:
         finite = naive + (self.own(j, k) - own_naive).sum() / N**2
         population = (N**2 * naive - own_naive.sum()) / (N * (N - 1)) if N > 1 else np.nan
 
-        others, deviation = self._with_other_prompts(j, k), self._deviation(j, k)
+        others, deviation = self._with_other_prompts(j, k), self.deviation(j, k)
         others = others + (others if j == k else self._with_other_prompts(k, j))
-        deviation = deviation + (deviation if j == k else self._deviation(k, j))
+        deviation = deviation + (deviation if j == k else self.deviation(k, j))
         psi = others * N / max(N - 1, 1) - 2 * population
         return Product(float(finite), float(population), float(naive), deviation, psi)
 
@@ -173,9 +256,7 @@ class Products:
         """
         N, full = self.N, self.coefs.full_JNO
         product = self.product(j, k)
-        weights = np.nan_to_num(full[[j, k]] * psi_N[:, None]).repeat(self.M, 1).reshape(2, -1)
-        flat = self.sums_NMOD.reshape(weights.shape[1], -1)
-        sums_2D = (weights.astype(flat.dtype) @ flat).astype(float)
+        sums_2D = weighted(self.sums_NMOD, full[[j, k]] * psi_N[:, None])
         itself = (psi_N**2 * np.einsum("no,noq,nq->n", full[j], self.total_NOQ, full[k])).sum()
         pairs = sums_2D[0] @ sums_2D[1] - itself
         # the influences' own part of a pair, Σ_{x≠x'} ψ ψ' (θ + (ψ_h + ψ_h')/2), with Σψ = 0
@@ -187,16 +268,24 @@ class Products:
         coefs = self.coefs
         if self.M == 1:
             return np.full(self.N, np.nan)  # one fold has no other to be paired with
-        one, other = coefs.objective_J[j], coefs.objective_J[k]
-        if isinstance(one, PassAtK) and isinstance(other, PassAtK):
-            n_N = coefs.n_NM.sum(1)
-            pairs = n_N**2 - (coefs.n_NM**2).sum(1)
-            each = pass_at_k_pair_advantages(n_N, coefs.c_NM.sum(1), one.k, other.k)
-            share = coefs.share_JN[j] * coefs.share_JN[k]
-            return np.asarray(share * (each * self.crossed_NOQ).sum((1, 2)) / pairs)
+        one, other = _powers(coefs.objective_J[j]), _powers(coefs.objective_J[k])
+        if one is not None and other is not None:
+            product = np.convolve(one, other)
+            total = sum(x * self._own_power(m) for m, x in enumerate(product) if x)
+            return np.asarray(coefs.share_JN[j] * coefs.share_JN[k] * total)
         found = np.einsum("nmo,nmopq,npq->nmp", coefs.fold_NMO(j), self.own_NMOPQ, coefs.fold_NMO(k))
         between = found.sum((1, 2)) - np.einsum("nmm->n", found)
         return np.asarray(between / (self.M * (self.M - 1)))
+
+    def _own_power(self, m: int) -> Floats:
+        """(1 - p)**m ‖∇p‖² of each prompt, from pairs of responses of different folds."""
+        if m not in self._own_powers:
+            n_NM, c_NM = self.coefs.n_NM, self.coefs.c_NM
+            n_N = n_NM.sum(1)
+            each = pass_at_k_pair_advantages(n_N, c_NM.sum(1), 1, m + 1) / (m + 1)
+            pairs = n_N**2 - (n_NM**2).sum(1)
+            self._own_powers[m] = (each * self.crossed_NOQ).sum((1, 2)) / np.where(pairs > 0, pairs, np.nan)
+        return self._own_powers[m]
 
     def _with_other_prompts(self, j: int, k: int) -> Floats:
         """Each prompt's ĝ_j along ∇J_k less the prompt's own part, (N,)."""
@@ -204,7 +293,7 @@ class Products:
         own_part_NO = np.einsum("noq,nq->no", self.total_NOQ, full[k]) / self.N
         return np.asarray((full[j] * (self.with_mean_NMOJ[..., k].sum(1) - own_part_NO)).sum(1))
 
-    def _deviation(self, j: int, k: int) -> Floats:
+    def deviation(self, j: int, k: int) -> Floats:
         """What each fold adds to the error of prompt x's ĝ_j along ∇J_k; (N, M).
 
         The direction holds x's own part from all folds: a fold's deviation from their mean does not
@@ -216,7 +305,7 @@ class Products:
     def own_deviation(self, j: int, k: int) -> Floats:
         """What each fold adds to the error of its own prompt's ⟨ĝ_j(x), ∇J_k⟩, in both factors; (N, M)."""
         along_NMO = np.einsum("nmopq,nq->nmo", self.own_NMOPQ, self.coefs.full_JNO[j]) / self.N
-        return self._deviation(j, k) + self._folds(k, along_NMO)
+        return self.deviation(j, k) + self._folds(k, along_NMO)
 
     def _folds(self, j: int, along_NMO: Floats) -> Floats:
         """What each fold adds to the error of ĝ_j(x)·v, given the group sums along v; (N, M)."""

@@ -9,11 +9,12 @@ nothing the size of the model is kept, and folding reads the gradient once.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def _generator(seed: int, label: str) -> torch.Generator:
@@ -36,10 +37,20 @@ class _Pieces:
 
 
 class Sketch:
-    """The sketch of gradients over named parameters. The same names, seed and size give the same sketch."""
+    """The sketch of gradients over named parameters. The same names, seed and size give the same sketch.
 
-    def __init__(self, parameters: Iterable[tuple[str, Tensor]], size: int, seed: int) -> None:
-        self.size = size
+    With `scale`, a tensor a parameter, gradients are multiplied by it first: inner products are then those of
+    the metric with scale² on its diagonal.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[tuple[str, Tensor]],
+        size: int,
+        seed: int,
+        scale: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.size, self.scale = size, scale
         self.names: list[str] = []
         self._pieces: list[_Pieces] = []
         self._signs = _signs(2 * size, _generator(seed, "signs"))
@@ -55,20 +66,68 @@ class Sketch:
 
         float64 gradients give a float64 sketch, all others float32.
         """
-        wide: Tensor | None = None  # twice as long: the rolled pieces are wrapped once, at the end
-        for gradient, pieces in zip(gradients, self._pieces, strict=True):
-            if gradient is None:
-                continue
-            flat = gradient.detach().flatten()
-            flat = flat if flat.dtype == torch.float64 else flat.float()
-            if wide is None:
-                wide = torch.zeros(2 * self.size, dtype=flat.dtype, device=flat.device)
-                signs = self._signs.to(wide)
-            for piece, shift, offset, sign in zip(
-                flat.split(self.size), pieces.shift, pieces.offset, pieces.sign, strict=True
-            ):
-                length = len(piece)
-                wide.narrow(0, shift, length).addcmul_(piece, signs.narrow(0, offset, length), value=sign)
+        total = _Sum(self)
+        for index, (_, gradient) in enumerate(zip(self.names, gradients, strict=True)):
+            if gradient is not None:
+                total.add(index, gradient)
+        return total.take()
+
+    @contextmanager
+    def during_backward(self, parameters: Mapping[str, nn.Parameter]) -> Iterator[Callable[[], Tensor]]:
+        """Within the block each gradient is folded and dropped as soon as a backward pass has made it.
+
+        Yields a function that returns the sketch of all gradients since it was last called, and starts anew.
+        No gradient of the model's size is ever held, and folding reads it while it is still in the cache.
+        `parameters` are those of this sketch, in their order.
+        """
+        total = _Sum(self)
+
+        def fold_at(index: int) -> Callable[[Tensor], None]:
+            def fold(parameter: Tensor) -> None:
+                if parameter.grad is not None:
+                    total.add(index, parameter.grad)
+                parameter.grad = None
+
+            return fold
+
+        handles = [
+            parameter.register_post_accumulate_grad_hook(fold_at(index))
+            for index, parameter in enumerate(parameters.values())
+        ]
+        try:
+            yield total.take
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class _Sum:
+    """A sketch in the making, twice as long: the rolled pieces are wrapped once, at the end."""
+
+    def __init__(self, sketch: Sketch) -> None:
+        self.sketch = sketch
+        self.wide: Tensor | None = None
+
+    def add(self, index: int, gradient: Tensor) -> None:
+        """Add the gradient of one parameter."""
+        sketch, pieces = self.sketch, self.sketch._pieces[index]
+        flat = gradient.detach().flatten()
+        flat = flat if flat.dtype == torch.float64 else flat.float()
+        if sketch.scale is not None:
+            flat = flat * sketch.scale[sketch.names[index]].flatten()
+        if self.wide is None:
+            self.wide = torch.zeros(2 * sketch.size, dtype=flat.dtype, device=flat.device)
+            self.signs = sketch._signs.to(self.wide)
+        for piece, shift, offset, sign in zip(
+            flat.split(sketch.size), pieces.shift, pieces.offset, pieces.sign, strict=True
+        ):
+            length = len(piece)
+            signs = self.signs.narrow(0, offset, length)
+            self.wide.narrow(0, shift, length).addcmul_(piece, signs, value=sign)
+
+    def take(self) -> Tensor:
+        """The sketch of what was added since the last call."""
+        wide, self.wide = self.wide, None
         if wide is None:
-            return torch.zeros(self.size)
-        return wide[: self.size] + wide[self.size :]
+            return torch.zeros(self.sketch.size)
+        return wide[: self.sketch.size] + wide[self.sketch.size :]

@@ -4,20 +4,29 @@ What is measured once (`Measured`) answers for every k, family and prompt by ari
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import Rows, Sums
 from acute.core.estimate import Estimate
-from acute.core.products import Advantage, Product, Products, coefficients, plug_in, unbiased
+from acute.core.products import (
+    Advantage,
+    Product,
+    Products,
+    coefficients,
+    mean_gradients,
+    plug_in,
+    unbiased,
+)
 from acute.measure.intervals import (
     UNBENT,
     Bend,
     bend,
     fold_variance,
     from_error,
-    moderated,
     p_value_negative,
     prompt_variance,
     ratio,
@@ -38,7 +47,7 @@ class Measured:
 
     n_NM: Floats
     c_NM: Floats
-    sums_NMOD: NDArray[np.floating]
+    sums_NMOD: Sums | Rows
     sketch_size: float
 
     @property
@@ -79,6 +88,12 @@ class Curve:
         coefs = coefficients(objectives, measured.n_NM, measured.c_NM)
         self.products = Products(measured.sums_NMOD, coefs)
         self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
+
+    def combined(self, mix_KK: Floats) -> "Curve":
+        """The curve whose J_k is Σ_m mix_KK[k-1, m-1] J_m of this one, up to a constant."""
+        other = copy(self)
+        other.products = self.products.combined(mix_KK)
+        return other
 
     @property
     def with_first(self) -> list[Product]:
@@ -182,9 +197,7 @@ class Curve:
 def naive(measured: Measured, ks: Sequence[int]) -> tuple[list[float], list[float]]:
     """⟨∇J_k, ∇J_1⟩ and cosines the naive way: plug-in weights, the same rollouts in both factors."""
     coefs = coefficients([plug_in(k) for k in (1, *ks)], measured.n_NM, measured.c_NM)
-    total_NOD = measured.sums_NMOD.sum(1)
-    flat_JD = coefs.full_JNO.reshape(len(ks) + 1, -1) @ total_NOD.reshape(-1, total_NOD.shape[-1])
-    mean_JD = np.asarray(flat_JD, float) / len(measured.n_NM)
+    mean_JD = mean_gradients(measured.sums_NMOD, coefs.full_JNO)
     inner, length = mean_JD[1:] @ mean_JD[0], np.sqrt((mean_JD**2).sum(1))
     scale = length[1:] * length[0]
     cosine = np.divide(inner, scale, out=np.full(len(ks), np.nan), where=scale > 0)
@@ -208,29 +221,6 @@ def finite_answers(products: Sequence[Product], size: float, scale: float) -> li
     for product in products:
         variance, df = fold_variance(product.deviation_NM)
         answers.append(_answer(product.finite, variance / len(product.psi_N) ** 2 + scale / size, df))
-    return answers
-
-
-def prompt_answers(curve: Curve, k: int, share: float, scale: float, prompts: Sequence[int]) -> list[Answer]:
-    """(share/N) w_k(x) a(x) of single prompts: their agreement for k = 1 and share N; `scale` as above.
-
-    What a prompt itself adds to the error rests on its few folds alone, so it is moderated by what all
-    prompts add to theirs.
-    """
-    measured, N = curve.measured, curve.N
-    products = restricted(measured, k, share * np.eye(N)[list(prompts)])
-    own_N = share**2 * (curve.products.own_deviation(k - 1, 0) ** 2).sum(1)
-    seen = own_N > 0
-    df = np.inf
-    if seen.any():
-        own_N[seen], df = moderated(own_N[seen], measured.n_NM.shape[1])
-    answers = []
-    for x, product in zip(prompts, products, strict=True):
-        others, df_others = fold_variance(np.delete(product.deviation_NM, x, 0))
-        total = own_N[x] + others
-        squares = own_N[x] ** 2 / df + others**2 / max(df_others, 1.0)
-        joint = total**2 / squares if squares > 0 else np.inf
-        answers.append(_answer(product.finite, total / N**2 + scale / curve.size, joint))
     return answers
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import blocks
 from acute.core.products import Products, coefficients, deviation_map, unbiased
 from acute.measure.conflict import Measured
 
@@ -30,14 +31,16 @@ def kernel(measured: Measured) -> Kernel:
     Reference: arXiv 2602.21189, eqs. 5–6.
     """
     coefs = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
-    products = Products(measured.sums_NMOD, coefs)
-    gradient_ND = np.einsum("no,nmod->nd", coefs.full_JNO[0], measured.sums_NMOD)
-    found = (gradient_ND @ gradient_ND.T).astype(float)
-    np.fill_diagonal(found, products.own(0, 0))
-    N, M, outcomes, D = measured.sums_NMOD.shape
-    grouped = measured.sums_NMOD.reshape(N, M * outcomes, D)
-    folds_NMD = deviation_map(coefs, 0).reshape(N, M, -1) @ grouped
-    spread = ((folds_NMD @ gradient_ND.T) ** 2).sum(1)  # each prompt's error along every prompt's gradient
+    full_NO, map_NMMO = coefs.full_JNO[0], deviation_map(coefs, 0)
+    sums, (N, M, outcomes, D) = measured.sums_NMOD, measured.sums_NMOD.shape
+    parts = list(blocks(N, M * outcomes * D * sums.dtype.itemsize))
+    gradient_ND = np.concatenate([np.einsum("no,nmod->nd", full_NO[part], sums[part]) for part in parts])
+    found, spread = (gradient_ND @ gradient_ND.T).astype(float), np.empty((N, N))
+    for part in parts:  # each prompt's error along every prompt's gradient
+        grouped = sums[part].reshape(-1, M * outcomes, D)
+        folds_NMD = map_NMMO[part].reshape(len(grouped), M, -1) @ grouped
+        spread[part] = ((folds_NMD @ gradient_ND.T) ** 2).sum(1)
+    np.fill_diagonal(found, Products(sums, coefs).own(0, 0))
     variance = spread + spread.T
     np.fill_diagonal(variance, 4 * np.diag(spread))  # both factors move together
     norms = np.clip(np.diag(found), 0, None)

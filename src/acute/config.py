@@ -160,6 +160,9 @@ class AnalyseConfig(Section):
     k: tuple[int, ...] = Field(
         K_DEFAULT, min_length=1, description="the k of pass@k; all k up to the largest are computed"
     )
+    beyond: tuple[int, ...] = Field(
+        (), description="k beyond n / folds, by a model of p over prompts (docs/statistics.md)"
+    )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
     held_out: tuple[str, ...] | None = Field(
@@ -179,6 +182,13 @@ class AnalyseConfig(Section):
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if list(self.beyond) != sorted({k for k in self.beyond if k > self.k[-1]}):
+            raise ValueError(
+                f"wanted beyond as increasing whole numbers above the largest k ({self.k[-1]}), found "
+                f"{list(self.beyond)}"
+            )
+        if self.beyond and self.easy is not None:
+            raise ValueError("wanted beyond without the filter (easy, hard), which leaves no one Beta of p")
         if self.false_pass + self.false_fail >= 1:
             raise ValueError(
                 f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"

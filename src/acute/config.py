@@ -162,6 +162,11 @@ class AnalyseConfig(Section):
     )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
+    held_out: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="families whose pass@1 is the direction, and which ∇J_k is not made of",
+    )
     false_pass: float = Field(
         0.0, ge=0, lt=1, description="share of wrong responses that the verifier passes"
     )

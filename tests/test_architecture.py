@@ -41,6 +41,8 @@ PUTS_PARTS_TOGETHER = {
     "testing",
     "pytest_plugin",
     "profile_run",
+    "profile_log",
+    "verifier_faults",
     "gate_inputs",
 }
 

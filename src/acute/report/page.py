@@ -21,6 +21,7 @@ from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
+from acute.report.verifier import if_it_errs
 
 
 def write_page(folder: Path) -> Path:
@@ -105,6 +106,7 @@ def _context(data: RunData) -> Json:
         "repeat": _repeat(data.run),
         "certificate": analysis.get("certificate"),
         "k_star": analysis.get("k_star"),
+        "verifier": if_it_errs(analysis),
     }
 
 
@@ -123,6 +125,7 @@ def _facts(analysis: Json, k: int) -> list[Json]:
     """The single numbers of the first screen."""
     agreement = analysis.get("agreement") or {}
     p, few = at_k(analysis, "p_value_negative", k), "too few responses for this k"
+    few = analysis["conflict"].get("reason") or few
     odds = show(None, few) if p is None else Shown(p_value(p), "", p)
     return [
         {"name": "k†, first negative inner product", "shown": k_dagger(analysis)},
@@ -198,8 +201,10 @@ def _repeat(run: Json) -> Json:
     if run.get("seed") is not None:
         config = {"seed": run["seed"], **config}
     seconds = {name: (facts or {}).get("seconds") for name, facts in (run.get("stages") or {}).items()}
+    imported = config.pop("imported", None)
     return {
-        "toml": visible(toml(config)) if config else "",
+        "toml": visible(toml(config)) if config and not imported else "",
+        "imported": visible(str(imported["path"])) if imported else "",
         "versions": {str(k): str(v) for k, v in (run.get("versions") or {}).items() if v is not None},
         "git": run.get("git"),
         "seed": run.get("seed"),

@@ -43,6 +43,24 @@ def _line(rows: Rows, key: str, name: str, opacity: float = 1.0) -> dict[str, An
     }
 
 
+def _evaluated(rows: Rows, key: str) -> dict[str, Any]:
+    """A curve of evaluations; with 95 % intervals where responses were sampled."""
+    ends = [
+        (row[key], (row.get("intervals") or {}).get(key) or {"lo": None, "hi": None})
+        for row in rows
+        if key in row
+    ]
+
+    def reach(end: str) -> list[float | None]:
+        return [None if y is None or e[end] is None else abs(e[end] - y) for y, e in ends]
+
+    up, down = reach("hi"), reach("lo")
+    if all(length is None for length in up + down):
+        return _line(rows, key, f"{key}, exact" if rows and "intervals" not in rows[0] else key)
+    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+    return _line(rows, key, f"{key}, sampled, 95 %") | {"error_y": bars}
+
+
 def _names(rows: Rows) -> list[str]:
     """The pass@k that the rows have, of all prompts and of families."""
     return sorted({key for row in rows for key in row if key.startswith("pass@")})
@@ -80,7 +98,7 @@ def figures(rows: Rows, exact: Rows) -> list[tuple[str, Curves]]:
     parts = [name for name in _names(best) if "/" in name and name.partition("/")[0] in totals]
     drawn = [_line(rows, name, f"{name}, rollouts", 0.5) for name in totals]
     return [
-        ("Success", drawn + [_line(exact, name, f"{name}, exact") for name in totals]),
+        ("Success", drawn + [_evaluated(exact, name) for name in totals]),
         ("Success by family", [_line(best, name, name) for name in parts]),
         ("Cosine of the objective's gradient and pass@1's", _cosine(rows)),
         ("λ*: share of pass@1 that a mixture without conflict needs", [_line(rows, "lambda", "λ*")]),

@@ -20,6 +20,8 @@ def make_prompts(run: Run) -> None:
     from acute.tasks.source import prompt_rows
 
     config = run.config
+    if config.imported is not None:
+        raise InputError(f"{run.path} was imported: acute import makes its prompts again, acute run cannot")
     with run.stage("prompts") as facts:
         rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
         tokenizer = policy_of(config.model).tokenizer

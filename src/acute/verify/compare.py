@@ -2,7 +2,8 @@
 
 Three values: True, False, and None for "algebra must tell". What is exact is decided: equal spelling, plain
 numbers of any length, digits with a base, words, choices, and lists, points, intervals, unions and column
-vectors of such. `refute` proves many others unequal. The stated choices:
+vectors of such. `values` settles many
+others by value. The stated choices:
 
 * Decimals are exact: 0.333 is not 1/3, and 1.414 is not √2.
 * `x %` is x/100; where one side alone has the sign, the bare x is accepted for it too (gold 40, answer 40 %).
@@ -21,7 +22,7 @@ from typing import Literal, NamedTuple
 
 from acute.verify.latex import spelled, squeezed
 from acute.verify.numbers import Long, amount, is_based, number
-from acute.verify.refute import differ
+from acute.verify.values import equal_value
 
 Verdict3 = bool | None
 ITEMS = 40  # longer lists are not taken apart
@@ -321,8 +322,8 @@ def _leaf(gold: str, answer: str) -> Verdict3:
         return False  # "2 3" is no number, and not 23
     if values[0] is not None and values[1] is not None:
         return _numbers((values[0], g.scale, g.percent), (values[1], a.scale, a.percent))
-    if g.scale == a.scale == 1 and not g.percent and not a.percent and differ(one, other):
-        return False
+    if g.scale == a.scale == 1 and not g.percent and not a.percent:
+        return equal_value(one, other)
     return None
 
 

@@ -28,6 +28,8 @@ def _of_counts(run: Run) -> dict[str, Any]:
     from acute.measure.counted import analyse_counts
 
     asked = run.config.analyse
+    if asked.held_out is not None:
+        raise InputError(f"analyse.held_out needs gradients: {run.path} was imported without a model")
     with run.stage("analyse"):
         found = {
             "acute": __version__,
@@ -46,6 +48,7 @@ def _of_gradients(run: Run) -> dict[str, Any]:
     from acute.measure.analyse import select
     from acute.measure.counting import ALSO_COUNTED, COUNTED, count
     from acute.measure.kernel import kernel
+    from acute.stages.held_out import held_out_part, without
 
     config = run.config
     with run.stage("analyse"):
@@ -53,13 +56,16 @@ def _of_gradients(run: Run) -> dict[str, Any]:
         asked = config.analyse
         counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
         _same_rewards(run, counts, facts)
-        selected = select(counts, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
+        whole = select(counts, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
+        selected = whole if asked.held_out is None else without(whole, run.prompts(), asked.held_out)
         found = {
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
             **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run)),
         }
+        if asked.held_out is not None:
+            found["held_out"] = held_out_part(whole, run.prompts(), asked.held_out, asked.k)
         run.write_analysis(found)
         if len(selected.prompt_ids) <= KERNEL_PROMPTS:
             run.write_kernel(selected.prompt_ids, *kernel(selected.measured))

@@ -38,6 +38,7 @@ _SEPARATOR = re.compile(r"\\text ?\{ ?(?:and|or) ?\}|(?<![A-Za-z\\])(?:and|or)(?
 _BELONGS = re.compile(r"[A-Za-z] ?\\in(?![A-Za-z])")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|lt|gt)(?![A-Za-z])")
 _FIGURES = re.compile(r"[0-9]+(?: [0-9]+)+")
+_PRODUCT = re.compile(r"(?<![_^0-9.A-Za-z\\])([0-9.]+)\(")
 _EQUALS = re.compile(r"=")
 _VARIABLE = re.compile(r" *[A-Za-z](?: ?\([A-Za-z]\))? *")
 _COLUMN = re.compile(r"\\begin ?\{pmatrix\}(.*)\\end ?\{pmatrix\}", re.DOTALL)
@@ -73,7 +74,8 @@ def compare(gold: str, answer: str) -> Verdict3:
 def for_algebra(gold: str, answer: str) -> tuple[str, str]:
     """A pair that `compare` cannot tell, in one spelling, without the units of single values."""
     sides = _sides(_unwrapped(spelled(gold)), _unwrapped(spelled(answer)))
-    one, other = (squeezed(amount(side).head) for side in sides)
+    # math-verify takes 2(42) for a mixed number, 44
+    one, other = (_PRODUCT.sub(r"\1\\cdot(", squeezed(amount(side).head)) for side in sides)
     return one, other
 
 

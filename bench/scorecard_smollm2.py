@@ -1,7 +1,7 @@
 """Steps really taken on SmolLM2, against what `acute predict` says of them from a sampled run's table.
 
     python bench/scorecard_smollm2.py steps runs/quickstart     # a quarter of an hour, 8 GB
-    python bench/scorecard_smollm2.py compare runs/quickstart
+    python bench/scorecard_smollm2.py compare runs/quickstart   # seconds
 
 `steps` takes every step of a mix, objective and length along the exact gradient over all parameters (the
 right answers are one sequence of two tokens, so p and ∇p are exact) and writes p of every prompt before and
@@ -26,6 +26,7 @@ from acute.gradients.parameters import selected
 from acute.gradients.store import read_sketches
 from acute.measure.analyse import select
 from acute.measure.conflict import Measured
+from acute.measure.counting import ALSO_COUNTED, COUNTED, count
 from acute.measure.predict import predict
 from acute.models.load import load_policy
 from acute.run import Run
@@ -118,12 +119,13 @@ def measured_of(runs, ids):
     parts, order = [], []
     for run in runs:
         sums, facts = read_sketches(run.path)
-        some = select(run.responses(), sums, facts["prompt_ids"], max(KS))
+        counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
+        some = select(counts, sums, facts["prompt_ids"], max(KS))
         order += some.prompt_ids
         parts.append(some.measured)
     rows = [order.index(name) for name in ids]
     n, c, sums = (
-        np.concatenate([getattr(m, field) for m in parts])[rows] for field in ("n_NM", "c_NM", "sums_NMOD")
+        np.concatenate([getattr(m, field)[:] for m in parts])[rows] for field in ("n_NM", "c_NM", "sums_NMOD")
     )
     return Measured(n, c, sums, sums.shape[3])
 
@@ -164,6 +166,7 @@ def row(cases):
     curved = [c["predicted"].curved for c in cases]
     happened, exact = (np.array([c[key] for c in cases]) for key in ("happened", "exact"))
     claim = np.array([claims(e) for e in first])
+    bent = np.array([claims(e) for e in curved])
     alarms = claim < 0
     holds = np.array([c["predicted"].holds for c in cases])
     within = np.array([inside(e, t) for e, t in zip(first, happened, strict=True)])
@@ -173,7 +176,7 @@ def row(cases):
 
     return {
         "cases": len(cases),
-        "moved": float(np.median([c["moved"] for c in cases])),
+        "log-odds moved (median)": float(np.median([c["moved"] for c in cases])),
         "covers the exact slope": float(np.mean([inside(e, t) for e, t in zip(first, exact, strict=True)])),
         "covers what happened": float(within.mean()),
         "curved covers it": float(np.mean([inside(e, t) for e, t in zip(curved, happened, strict=True)])),
@@ -182,9 +185,11 @@ def row(cases):
         "falls claimed": int(alarms.sum()),
         "false alarms": int((alarms & (happened > 0)).sum()),
         "falls missed": int(((claim > 0) & (happened < 0)).sum()),
-        "said to hold": int(holds.sum()),
-        "then covered": float(within[holds].mean()) if holds.any() else None,
-        "else covered": float(within[~holds].mean()) if (~holds).any() else None,
+        "signs claimed, curved": int((bent != 0).sum()),
+        "of them wrong, curved": int((bent * happened < 0).sum()),
+        "first order said to hold": int(holds.sum()),
+        "covered then": float(within[holds].mean()) if holds.any() else None,
+        "covered else": float(within[~holds].mean()) if (~holds).any() else None,
         "rms change": rms(happened),
         "rms error": rms([e.value - t for e, t in zip(first, happened, strict=True)]),
         "rms error, exact slope": rms(exact - happened),
@@ -193,25 +198,28 @@ def row(cases):
 
 
 def compare(folder, steps):
-    """Print the scorecard by step length, and by k at each length."""
+    """Print the scorecard by step length, and the errors by k at each length."""
     taken = json.loads(steps.read_text())
     cases = [
         case
         for mix, exact in taken.items()
         for case in cases_of(mix, exact, measured_of(runs_of(folder, mix), exact["prompt_id"]))
     ]
-    slices = {f"{length}": [c for c in cases if c["length"] == length] for length in LENGTHS}
-    slices |= {
-        f"{length}, k = {k}": [c for c in cases if (c["length"], c["k"]) == (length, k)]
-        for length in LENGTHS
-        for k in KS
-    }
-    rows = {name: row(some) for name, some in slices.items()}
-    print("| step length | " + " | ".join(next(iter(rows.values()))) + " |")
-    print("|---" * (1 + len(next(iter(rows.values())))) + "|")
-    for name, found in rows.items():
-        cells = ("-" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x) for x in found.values())
-        print(f"| {name} | {' | '.join(cells)} |")
+    rows = {length: row([c for c in cases if c["length"] == length]) for length in LENGTHS}
+    print("| step length | " + " | ".join(map(str, LENGTHS)) + " |\n" + "|---" * (1 + len(LENGTHS)) + "|")
+    for name in rows[LENGTHS[0]]:
+        print(f"| {name} | {' | '.join(shown(found[name]) for found in rows.values())} |")
+    names = ("covers what happened", "curved covers it", "rms change", "rms error", "rms error, curved")
+    print("\n| step length | k | " + " | ".join(names) + " |\n" + "|---" * (2 + len(names)) + "|")
+    for length in LENGTHS:
+        for k in KS:
+            found = row([c for c in cases if (c["length"], c["k"]) == (length, k)])
+            print(f"| {length} | {k} | {' | '.join(shown(found[name]) for name in names)} |")
+
+
+def shown(value):
+    """A number as the tables print it."""
+    return "-" if value is None else f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
 def main():

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acute.errors import ConfigError, InputError, TableError
-from acute.measure.analyse import count
+from acute.measure.counting import count
 from acute.measure.gate import NAMED, Answered, Known, Pairs
 from acute.run import Run
 from acute.train.state import EVALUATION_FILE, read_log
@@ -107,7 +107,7 @@ def _run_folder(path: Path) -> Side:
     if not len(responses):
         raise InputError(f"wanted responses in {path}, found none: run acute rollout {path} first")
     rows = {row["prompt_id"]: {**row, "n": 0, "c": 0} for row in prompts.to_pylist()}
-    counts = count(responses)
+    counts = count(responses.to_batches())
     for name, n_M, c_M in zip(counts.prompt_ids, counts.n_NM, counts.c_NM, strict=True):
         if name not in rows:
             raise TableError(f"{path}: responses to prompt {name!r}, which is not in prompts.parquet")
@@ -118,7 +118,7 @@ def _run_folder(path: Path) -> Side:
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # U+2028 may stand inside a text
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: wanted JSON lines {{id, c, n}} or .parquet, could not read: {error}"
@@ -127,7 +127,7 @@ def _json_lines(path: Path) -> list[tuple[str, Any]]:
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TableError(
                     f"{path} line {number}: wanted a JSON object, found a fault: {error}"
                 ) from None

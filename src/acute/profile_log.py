@@ -10,8 +10,8 @@ from scipy import stats
 
 from acute.core.prompt_weight import OutcomeAdvantages, estimate_prompt_weight, outcome_advantages
 from acute.errors import InputError, NotEnoughData
-from acute.measure.analyse import Counts, count
 from acute.measure.counted import truncated
+from acute.measure.counting import Counts, count
 from acute.measure.share import HARD, hard_share
 from acute.measure.success import pass_at_k_of_these
 from acute.run import Run
@@ -30,7 +30,7 @@ def read_counts(run: Run) -> Counts:
         raise InputError(f"{run.path} has no rewards: run acute verify {run.path} first")
     if not len(responses) or responses["reward"].null_count == len(responses):
         raise InputError(f"wanted rewarded responses in {run.path}, found none")
-    return count(responses)
+    return count(responses.to_batches())
 
 
 def group_size(counts: Counts) -> int:
@@ -60,7 +60,9 @@ def profile_log(
             f"groups of {n} need {n - 1} rewarded responses to a prompt, found at most {int(n_N.max())}: "
             f"take a smaller -n"
         )
-    enough = Counts([counts.prompt_ids[i] for i in rows], counts.n_NM[rows], counts.c_NM[rows], 0)
+    enough = counts._replace(
+        prompt_ids=[counts.prompt_ids[i] for i in rows], n_NM=counts.n_NM[rows], c_NM=counts.c_NM[rows]
+    )
     hard = run.config.analyse.hard
     estimators = []
     for one in found:

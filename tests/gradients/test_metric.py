@@ -144,7 +144,8 @@ def written(tiny_model, tmp_path):
     """A configuration in AdamW's metric and its state file."""
     model = load_policy(str(tiny_model)).model
     rng = torch.Generator().manual_seed(0)
-    second = {n: torch.rand(p.shape, generator=rng) + 0.01 for n, p in model.named_parameters()}
+    # over eight decades: a root too many or too few shows
+    second = {n: 10 ** (-8 * torch.rand(p.shape, generator=rng)) for n, p in model.named_parameters()}
     save_file(second, tmp_path / "v.safetensors")
     config = write_run(tmp_path, tiny_model)
     text = config.read_text().replace("folds = 2", 'folds = 2\nmetric = "adam"\nadam_state = "v.safetensors"')
@@ -283,3 +284,36 @@ def test_states_that_cannot_be_used(kind, message, tmp_path):
 def test_a_state_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="could not read"):
         digest_of(str(tmp_path / "nowhere"))
+
+
+def test_second_moments_of_a_run_are_those_of_its_per_prompt_gradients(tiny_model, tmp_path):
+    """examples/second_moments.py against dense per-prompt gradients, for batches of one and of five."""
+    from examples.second_moments import second_moments
+
+    run = Run.create(tmp_path / "out", load(write_run(tmp_path, tiny_model, count=6)))
+    run_until(run, "verify")
+    policy_ = load_policy(run.config.model.name)
+    prompts = {r["prompt_id"]: r["prompt"] for r in run.prompts().to_pylist()}
+    dense = []
+    with selected(policy_.model, "all") as parameters:
+        for name, text in prompts.items():
+            rows = [r for r in run.responses().to_pylist() if r["prompt_id"] == name]
+            reward = np.array([r["reward"] for r in rows])
+            advantage = reward - (reward.sum() - reward) / (len(rows) - 1)
+            prompt = tuple(policy_.tokenizer(text).input_ids)
+            each = [tuple(r["token_ids"]) for r in rows]
+            distinct = sorted(set(each))
+            weight = np.array(
+                [sum(a for a, r in zip(advantage, each, strict=True) if r == d) for d in distinct]
+            )
+            found = gradient_sum(policy_.model, parameters, prompt, distinct, weight / len(rows), Sampled())
+            pairs = zip(found, parameters.values(), strict=True)  # None: never or always right
+            dense.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs]))
+        names = list(parameters)
+    g = torch.stack(dense).double()
+    between = (g.sum(0) ** 2 - (g**2).sum(0)) / (6 * 5)  # mean product of different prompts: ∇J² unbiased
+    for batch in (1, 5):
+        want = (g**2).mean(0) / batch + (1 - 1 / batch) * between.clamp(min=0)
+        found = second_moments(run, "pass@1", batch)
+        flat = torch.cat([found[n].flatten() for n in names]).double()
+        torch.testing.assert_close(flat, want, rtol=1e-3, atol=1e-6 * float(want.max()))

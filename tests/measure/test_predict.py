@@ -86,16 +86,20 @@ def test_intervals_cover_the_first_order_change(normalised):
     w, f = world(N=18, sharing=0.8), parse("pass@8")
     _, slopes, norm = exact_slopes(w, f.weight(w.p_N))
     truth = 0.01 * slopes / (norm if normalised else 1)
-    rng, hits, bends = np.random.default_rng(2), [], []
+    rng, hits, bends, told = np.random.default_rng(2), [], [], []
     step = {"length": 0.01} if normalised else {"eta": 0.01}
     for _ in range(300):
         found = predict(Measured(*w.roll(256, 4, rng), np.inf), f.advantages, KS, **step)
         first = [c.first_order for c in found.changes]
         hits.append([e.lo <= t <= e.hi for e, t in zip(first, truth, strict=True)])
         bends.append([c.curved.hi - c.curved.lo for c in found.changes])
+        told.append([(e.value, e.se) for e in first])
     cover = np.mean(hits, 0)
     assert np.all((cover > 0.88) & (cover < 0.995)), cover  # .93 to .97 in 600 runs; 300 err by .015
     assert np.min(bends) > 0
+    value, se = np.moveaxis(told, 2, 0)
+    ratio = np.sqrt((se**2).mean(0)) / value.std(0)  # what is said of the error over what it is
+    assert np.all((ratio > 0.85) & (ratio < 1.25)), ratio
 
 
 def test_population_intervals_cover():

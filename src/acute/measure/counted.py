@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from acute.core.estimators import pass_at_k_weight
 from acute.errors import NotEnoughData
-from acute.measure.analyse import Counts, count
-from acute.measure.intervals import wilson
+from acute.measure.counting import Counts, count
+from acute.measure.many import weights, wilson
 from acute.measure.share import HARD, hard_share
-from acute.measure.success import pass_at_k_of_population, pass_at_k_of_these, weight_interval
+from acute.measure.success import pass_at_k_of_population, pass_at_k_of_these
 
 Json = dict[str, Any]
 
@@ -39,13 +39,15 @@ def analyse_counts(
 
     Raises NotEnoughData where no prompt has as many rewarded responses as the largest k.
     """
-    counts, k_max = count(responses), max(ks)
+    counts, k_max = count(responses.to_batches()), max(ks)
     kept, excluded = _kept(counts, k_max, easy, hard)
     ids = [counts.prompt_ids[i] for i in kept]
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     n_N, c_N = n_NM.sum(1), c_NM.sum(1)
     family = dict(zip(*prompts.select(["prompt_id", "family"]).to_pydict().values(), strict=True))
     cut = truncated(responses)
+    p = wilson(c_N, n_N)
+    weight = weights(p, pass_at_k_weight(n_N, c_N, k_max), k_max).as_json()
     rows = [
         {
             "prompt_id": name,
@@ -53,13 +55,13 @@ def analyse_counts(
             "truncated": None if cut is None else cut.get(name, 0),
             "responses": int(n_N[i]),
             "successes": int(c_N[i]),
-            "p": (p := wilson(int(c_N[i]), int(n_N[i]))).as_json(),
-            "weight": weight_interval(p, int(n_N[i]), int(c_N[i]), k_max).as_json(),
+            "p": p_row,
+            "weight": weight[i],
             "agreement": None,
             "contribution": None,
             "share": None,
         }
-        for i, name in enumerate(ids)
+        for i, (name, p_row) in enumerate(zip(ids, p.as_json(), strict=True))
     ]
     shares = [
         hard_share(partial(pass_at_k_weight, k=k), n_NM, c_NM, HARD if hard is None else hard) for k in ks

@@ -17,7 +17,8 @@ from acute.core.imperfect import Rates, correction, true_pass_at_k
 from acute.core.products import first_negative
 from acute.errors import InputError
 from acute.measure.conflict import Answer, Curve
-from acute.measure.intervals import crossing, from_error, wilson
+from acute.measure.intervals import crossing, from_error
+from acute.measure.many import wilson
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
@@ -55,9 +56,15 @@ def from_labels(passed: Sequence[bool], right: Sequence[bool]) -> Verifier:
             f"analyse.labels: wanted responses that are right and ones that are wrong, found {truth.sum()} "
             f"and {(~truth).sum()}: label more, or set analyse.false_pass and analyse.false_fail"
         )
-    a, b = (_with_error(wilson(int(e.sum()), len(e))) for e in (verdict[~truth], ~verdict[truth]))
+    a, b = (_with_error(_rate(errors)) for errors in (verdict[~truth], ~verdict[truth]))
     Rates(a.value, b.value).checked()
     return Verifier(a, b, "labels")
+
+
+def _rate(errors: NDArray[np.bool_]) -> Estimate:
+    """Share of true members, with Wilson's interval; no standard error where all or none are."""
+    members = (float(member[0]) for member in wilson(np.array([errors.sum()]), np.array([len(errors)])))
+    return Estimate(*(None if np.isnan(member) else member for member in members))  # type: ignore[arg-type]
 
 
 def _with_error(rate: Estimate) -> Estimate:
@@ -134,8 +141,8 @@ def _json(estimate: Estimate | None) -> Json | None:
 
 def _largest_rates(curve: Curve) -> tuple[float, float]:
     """No rate can exceed what the prompts show: α ≤ p'(x) ≤ 1 - β for every prompt (ends of its interval)."""
-    shown = [wilson(int(c), int(n)) for n, c in zip(curve.measured.n_N, curve.measured.c_N, strict=True)]
-    return min(e.hi for e in shown if e.hi is not None), min(1 - e.lo for e in shown if e.lo is not None)
+    shown = wilson(curve.measured.c_N, curve.measured.n_N)
+    return float(shown.hi_N.min()), float((1 - shown.lo_N).min())
 
 
 def imperfect_verifier(

@@ -7,7 +7,7 @@ predictions for each k:
 * `curved`, in which every prompt's log-odds move on a straight line: the same for short steps, and for longer
   ones the measure of what the first order leaves out.
 
-Suffixes name axes: N prompts, M folds, J objectives (the step's first, then pass@k for each k asked).
+Suffixes name axes: N prompts, M folds, J objectives.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
+from acute.core.parts import parts
 from acute.core.products import Advantage, Product, Products, coefficients, unbiased
 from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
@@ -64,20 +65,17 @@ class Slopes:
     def __init__(self, measured: Measured, objective: Advantage, ks: Sequence[int]) -> None:
         self.measured, self.ks, self.N = measured, list(ks), len(measured.n_NM)
         self.size = measured.sketch_size
-        first = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
-        self._objectives = coefficients(
-            [objective, *(unbiased(k) for k in self.ks)], measured.n_NM, measured.c_NM
-        )
-        each = Products(measured.sums_NMOD, self._objectives + first.restricted(self.N * np.eye(self.N)))
-        self._first = first
-        self.with_k = [each.product(1 + i, 0) for i in range(len(self.ks))]
-        self.norms_k = [each.product(1 + i, 1 + i) for i in range(len(self.ks))]
-        self.norm = each.product(0, 0)
+        objectives = [objective, unbiased(1), *(unbiased(k) for k in self.ks)]
+        self._objectives = coefficients(objectives, measured.n_NM, measured.c_NM)
+        products = Products(measured.sums_NMOD, self._objectives)
+        self.with_k = [products.product(2 + i, 0) for i in range(len(self.ks))]
+        self.norms_k = [products.product(2 + i, 2 + i) for i in range(len(self.ks))]
+        self.norm = products.product(0, 0)
         if not np.isfinite(self.norm.finite):
             raise NotEnoughData(
                 "the objective needs more rewarded responses in each fold of a prompt than there are"
             )
-        self.slope_N = np.array([each.product(1 + len(self.ks) + x, 0).finite for x in range(self.N)])
+        self.slope_N = parts(measured.sums_NMOD, products, 1, np.arange(self.N)).value_G
         self.p_N = measured.c_N / measured.n_N
 
     def log_odds_per_eta(self) -> float:
@@ -98,9 +96,9 @@ class Slopes:
 
     def _products_with(self, share_JN: Floats) -> list[Product]:
         """(1/N) Σ_x share_x ⟨∇p(x), ∇J_f⟩ for each row of shares."""
-        coefs = self._objectives + self._first.restricted(share_JN)
-        products = Products(self.measured.sums_NMOD, coefs)
-        return [products.product(1 + len(self.ks) + j, 0) for j in range(len(share_JN))]
+        first = coefficients([unbiased(1)], self.measured.n_NM, self.measured.c_NM)
+        products = Products(self.measured.sums_NMOD, self._objectives + first.restricted(share_JN))
+        return [products.product(2 + len(self.ks) + j, 0) for j in range(len(share_JN))]
 
     def predict(self, eta: float, normalised: bool) -> Prediction:
         """The step η. `normalised`: its length is what was given, so η carries the error of ‖∇J_f‖."""

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +21,7 @@ from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_row
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
 from acute.report.verifier import if_it_errs
+from acute.table import write_atomically
 
 
 def write_page(folder: Path) -> Path:
@@ -33,13 +33,7 @@ def write_page(folder: Path) -> Path:
     folder = Path(folder)
     page = render(read_run(folder))
     target = folder / "report.html"
-    part = folder / f".report.html.{os.getpid()}.part"
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutsideError(f"could not write {target}: {error.strerror}; make room and try again") from error
+    write_atomically(target, page.encode("utf-8"))
     return target
 
 

@@ -9,6 +9,7 @@ from acute.errors import InputError
 from acute.run import Run
 
 if TYPE_CHECKING:
+    from acute.measure.counting import Counts
     from acute.measure.imperfect import Verifier
 
 KERNEL_PROMPTS = 2000  # N² numbers, twice
@@ -27,6 +28,8 @@ def _of_counts(run: Run) -> dict[str, Any]:
     from acute.measure.counted import analyse_counts
 
     asked = run.config.analyse
+    if asked.held_out is not None:
+        raise InputError(f"analyse.held_out needs gradients: {run.path} was imported without a model")
     with run.stage("analyse"):
         found = {
             "acute": __version__,
@@ -43,20 +46,26 @@ def _of_gradients(run: Run) -> dict[str, Any]:
     from acute.gradients.store import read_sketches
     from acute.measure.analyse import analyse as measure
     from acute.measure.analyse import select
+    from acute.measure.counting import ALSO_COUNTED, COUNTED, count
     from acute.measure.kernel import kernel
+    from acute.stages.held_out import held_out_part, without
 
     config = run.config
     with run.stage("analyse"):
         sums, facts = read_sketches(run.path)
-        responses, asked = run.responses(), config.analyse
-        _same_rewards(run, responses, facts)
-        selected = select(responses, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
+        asked = config.analyse
+        counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
+        _same_rewards(run, counts, facts)
+        whole = select(counts, sums, facts["prompt_ids"], max(asked.k), asked.easy, asked.hard)
+        selected = whole if asked.held_out is None else without(whole, run.prompts(), asked.held_out)
         found = {
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), responses, asked.k, config.seed, _verifier(run)),
+            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run)),
         }
+        if asked.held_out is not None:
+            found["held_out"] = held_out_part(whole, run.prompts(), asked.held_out, asked.k)
         run.write_analysis(found)
         if len(selected.prompt_ids) <= KERNEL_PROMPTS:
             run.write_kernel(selected.prompt_ids, *kernel(selected.measured))
@@ -110,12 +119,10 @@ def read_labels(path: Path) -> dict[str, bool]:
     return found
 
 
-def _same_rewards(run: Run, responses: Any, facts: dict[str, Any]) -> None:
+def _same_rewards(run: Run, counts: "Counts", facts: dict[str, Any]) -> None:
     """InputError if rewards are others than those that the gradient sums were grouped by."""
     found = dict.fromkeys(facts["prompt_ids"], 0.0)
-    pairs = zip(responses["prompt_id"].to_pylist(), responses["reward"].to_pylist(), strict=True)
-    for name, reward in pairs:
-        found[name] += reward or 0.0
+    found.update(zip(counts.prompt_ids, counts.c_NM.sum(1).tolist(), strict=True))
     if list(found.values()) != facts.get("successes", list(found.values())):
         raise InputError(
             f"{run.path}: rewards were changed after acute score grouped the gradients by them: remove "

@@ -55,6 +55,7 @@ def predict(
     """
     from acute.gradients.store import read_sketches
     from acute.measure.analyse import select
+    from acute.measure.counting import ALSO_COUNTED, COUNTED, count
     from acute.measure.predict import predict as predicted
     from acute.measure.success import pass_at_k_of_these
 
@@ -66,7 +67,8 @@ def predict(
         )
     advantage, needed = advantage_of(objective, group)
     sums, facts = read_sketches(run.path)
-    selected = select(run.responses(), sums, facts["prompt_ids"], max(*ks, needed))
+    counts = count(run.response_batches((*COUNTED, *ALSO_COUNTED)))
+    selected = select(counts, sums, facts["prompt_ids"], max(*ks, needed))
     measured = selected.measured
     found = predicted(measured, advantage, ks, eta, length)
     return {

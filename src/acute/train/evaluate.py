@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import TrainerCallback
 
+from acute.config import VerifyConfig
 from acute.errors import ConfigError
 from acute.gradients.exact import success_probability
 from acute.gradients.forward import Sampled
@@ -107,10 +108,10 @@ def exactly(asked: Asked, answers: Sequence[Tokens], temperature: float, ks: Seq
 
 
 def by_sampling(
-    asked: Asked, policy: Policy, kind: str, sampling: Sampling, seed: int, ks: Sequence[int]
+    asked: Asked, policy: Policy, verify: VerifyConfig, sampling: Sampling, seed: int, ks: Sequence[int]
 ) -> Evaluation:
     """Responses to every prompt, other ones at each step, and their rewards."""
-    reward = reward_of(policy.tokenizer, policy.eos_ids, kind)
+    reward = reward_of(policy.tokenizer, policy.eos_ids, verify)
 
     def evaluate(model: Any, step: int) -> dict[str, Any]:
         now = Policy(model, policy.tokenizer, policy.eos_ids, policy.device)

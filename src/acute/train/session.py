@@ -222,7 +222,7 @@ def _evaluation(config: Training, folder: Path, rows: Any, policy: Any) -> Any:
     ks = [2**j for j in range((n or sampling.n).bit_length())]
     if n:
         drawn = Sampling(n, sampling.temperature, 1.0, sampling.max_tokens)
-        evaluation = by_sampling(asked, policy, config.verify.kind, drawn, config.seed, ks)
+        evaluation = by_sampling(asked, policy, config.verify, drawn, config.seed, ks)
     else:
         answers = answers_of(policy.tokenizer, asked.answers, sampling.max_tokens)
         evaluation = exactly(asked, answers, sampling.temperature, ks)

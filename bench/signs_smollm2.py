@@ -4,10 +4,10 @@
 
 Three mixes of 24 prompts (examples/quickstart/screen.py); truth: exact.npz of bench/kernel_smollm2.py. The
 five likeliest responses of every prompt are differentiated once and sketched, into the folder WORLD. Then
-runs of 256 responses a prompt are drawn from that law and analysed as `acute analyse` does. A cell is (mix, k,
-estimand, inner product or cosine); a sign is claimed where its 95 % interval excludes 0. To have the truth of
-a distribution of prompts, too, those of a run are drawn from the mix with replacement. k = 1 is left out:
-‖∇J_1‖² is never negative.
+runs of 256 responses a prompt are drawn from that law and analysed as `acute analyse` does. A cell is (mix,
+k, estimand, inner product or cosine); a sign is claimed where its 95 % interval excludes 0. To have the
+truth of a distribution of prompts, too, those of a run are drawn from the mix with replacement. k = 1 is
+left out: ‖∇J_1‖² is never negative.
 """
 
 import sys

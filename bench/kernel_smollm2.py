@@ -11,10 +11,9 @@ at least .995, error of a(x) at most 2 % of its root mean square.
 backward passes, gradients dropped), the two taking turns. Wanted: at most 1.15.
 """
 
-import json
 import statistics
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +28,10 @@ from acute.models.load import load_policy
 from acute.models.render import render
 from acute.rollout.hf import Sampling, sample
 from acute.tasks.files import read_prompts
+from ratios import interleaved, ratios
 
 SIZE, SEEDS, AT_ONCE = 65536, 3, 8
-RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 4
+RESPONSES, FOLDS, ROUNDS, EVERY = 256, 4, 3, 8
 
 
 def prompts_of(policy, folder):
@@ -116,23 +116,18 @@ def tasks_of(policy, folder):
 def cost(folder):
     policy = load_policy("bundled:smollm2")
     tasks = list(tasks_of(policy, folder))
-    seconds = {"plain": [], "sketched": []}
     with selected(policy.model, "all") as parameters:
         ways = {"plain": Dropped(), "sketched": Sketch(parameters.items(), SIZE, 0)}
-        for turn in range(ROUNDS + 1):  # the first round warms up
-            for index, task in enumerate(tasks):
-                for name in list(ways)[:: 1 if (turn + index) % 2 else -1]:
-                    began = time.process_time()
-                    shared(policy.model, parameters, ways[name], task, Sampled())
-                    if turn:
-                        seconds[name].append(time.process_time() - began)
-    plain, sketched = (np.array(seconds[name]).reshape(ROUNDS, -1).sum(1) for name in ways)
+
+        def run(way):
+            for task in tasks:
+                shared(policy.model, parameters, way, task, Sampled())
+
+        times = interleaved({name: partial(run, way) for name, way in ways.items()}, ROUNDS)
     distinct = statistics.mean(len(task.responses) for task in tasks)
-    print(f"{len(tasks)} prompts, {distinct:.0f} distinct responses each, CPU seconds of each round:")
-    print(json.dumps({"plain": plain.round(2).tolist(), "sketched": sketched.round(2).tolist()}))
-    print(
-        f"sketched / plain: {statistics.median(sketched / plain):.3f} ({max(sketched / plain):.3f} at most)"
-    )
+    print(f"{len(tasks)} prompts, {distinct:.0f} distinct responses each; CPU seconds of each round: {times}")
+    found = ratios(times, "plain")["sketched"]
+    print(f"sketched / plain: {found.median:.3f} ({found.smallest:.3f} to {found.largest:.3f})")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ SRC = Path(__file__).parent.parent / "src" / "acute"
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
+    "ranks": set(),
     "core": set(),
     "config": set(),
     "table": set(),

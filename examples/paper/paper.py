@@ -24,7 +24,6 @@ import numpy as np
 from acute.core.estimators import pass_at_k_weight, plug_in_weight
 from acute.gradients.store import read_sketches
 from acute.measure.conflict import Curve, Measured, finite_answers, restricted
-from acute.measure.intervals import wilson
 from acute.run import Run
 
 EASY, HARD, MAIN = (0.80, 0.85, 0.90), (0.05, 0.10, 0.15), (0.85, 0.10)
@@ -144,10 +143,10 @@ def regression(data):
             continue
         own = np.array([data.c_NM[x, m] for x, m in pairs])
         rest_n, rest_c = (np.array([t[x].sum() - t[x, m] for x, m in pairs]) for t in (data.n_NM, data.c_NM))
-        p = wilson(int(rest_c.sum()), int(rest_n.sum()))
+        fresh = rest_c.sum() / rest_n.sum()
         name = f"{low}" if low == high else f"{low}–{high}"
         print(
-            f"| {name} | {len(pairs)} | {own.mean() / n:.3f} | {p.value:.3f} "
+            f"| {name} | {len(pairs)} | {own.mean() / n:.3f} | {fresh:.3f} "
             f"| {plug_in_weight(n, own, n).mean():.3g} | {pass_at_k_weight(rest_n, rest_c, n).mean():.3g} |"
         )
 

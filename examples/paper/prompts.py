@@ -2,7 +2,7 @@
 
     python examples/paper/prompts.py examples/paper/prompts.jsonl
     python examples/paper/prompts.py prompts.jsonl --math ../shared/data/math500_test.jsonl \\
-        --math ../shared/data/gsm8k_test.jsonl --each 20
+        --math ../shared/data/gsm8k_test.jsonl --each 12
 
 Rule: `--arithmetic` prompts of every built-in family (seed 0); from each `--math` file (JSON lines with
 `problem` or `question`, `answer`, perhaps `level` and `subject`) the first `--each`, in the file's order,
@@ -48,9 +48,9 @@ def math_rows(path, count, level, direct):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("out", type=Path)
-    options.add_argument("--arithmetic", type=int, default=8)
+    options.add_argument("--arithmetic", type=int, default=6)
     options.add_argument("--math", type=Path, action="append", default=[])
-    options.add_argument("--each", type=int, default=20)
+    options.add_argument("--each", type=int, default=12)
     options.add_argument("--level", type=int, default=2)
     options.add_argument("--chain", action="store_true")
     given = options.parse_args()

@@ -61,7 +61,9 @@ class SamplingConfig(Section):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="texts that end a response; they stay part of it"
     )
-    backend: Literal["transformers"] = Field("transformers", description="which engine samples")
+    backend: Literal["transformers", "openai"] = Field(
+        "transformers", description="which engine samples; openai: any server that speaks OpenAI's API"
+    )
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 
 
@@ -122,6 +124,22 @@ class ScoreConfig(Section):
                 f"{self.metric}, adam_state = {self.adam_state}"
             )
         return self
+
+
+class ServerConfig(Section):
+    """The server that samples where `sampling.backend = "openai"`."""
+
+    url: str = Field(min_length=1, pattern="^https?://", description="as http://localhost:8000/v1")
+    model: str | None = Field(None, min_length=1, description="its name there; absent: model.name")
+    kind: Literal["vllm", "sglang", "llama.cpp", "openai"] = Field(
+        "vllm", description="whose extensions it knows: defaults that bend sampling are switched off by them"
+    )
+    api: Literal["completions", "chat"] = Field("completions", description="chat: it renders the messages")
+    key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key, if any")
+    n_at_once: int = Field(16, ge=1, description="responses asked for in one request")
+    concurrency: int = Field(8, ge=1, le=1024, description="requests under way at once")
+    timeout: float = Field(600, gt=0, le=86400, description="seconds for one whole reply")
+    retries: int = Field(6, ge=0, le=100, description="further attempts at a request")
 
 
 class ImportedConfig(Section):
@@ -190,12 +208,28 @@ class Config(Section):
     verify: VerifyConfig = VerifyConfig()
     score: ScoreConfig = ScoreConfig()
     analyse: AnalyseConfig = AnalyseConfig()
+    server: ServerConfig | None = Field(None, description='needed where sampling.backend = "openai"')
     imported: ImportedConfig | None = Field(None, description="set by acute import alone")
 
     @property
     def counts_only(self) -> bool:
         """Whether no model is known that gradients could be taken of."""
         return self.model.name == UNKNOWN_MODEL
+
+    @model_validator(mode="after")
+    def _server_is_asked(self) -> "Config":
+        if (self.sampling.backend == "openai") != (self.server is not None):
+            raise ValueError('sampling.backend = "openai" and a section [server] belong together')
+        if self.server is None:
+            return self
+        if self.sampling.stop and self.server.kind not in ("vllm", "sglang"):
+            raise ValueError(
+                f"wanted no sampling.stop with server.kind = {self.server.kind!r}: it cuts the stop text "
+                f"off, and with it tokens that were drawn"
+            )
+        if self.counts_only and self.server.model is None:
+            raise ValueError('server.model: wanted its name at the server, as model.name = "unknown"')
+        return self
 
     @model_validator(mode="after")
     def _folds_reach_k(self) -> "Config":

@@ -118,7 +118,7 @@ def _run_folder(path: Path) -> Side:
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # U+2028 may stand inside a text
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: wanted JSON lines {{id, c, n}} or .parquet, could not read: {error}"
@@ -127,7 +127,7 @@ def _json_lines(path: Path) -> list[tuple[str, Any]]:
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TableError(
                     f"{path} line {number}: wanted a JSON object, found a fault: {error}"
                 ) from None

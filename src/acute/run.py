@@ -46,6 +46,9 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "sampling.stop",
         "sampling.backend",
         "score.folds",
+        "server.model",
+        "server.kind",
+        "server.api",
     ),
     "verify": (
         "verify.kind",
@@ -101,9 +104,11 @@ def _commit() -> str | None:
 
 
 def _value(config: dict[str, Any], dotted: str) -> Any:
+    """A setting; None in a section that is not there."""
+    found: Any = config
     for key in dotted.split("."):
-        config = config[key]
-    return config
+        found = None if found is None else found[key]
+    return found
 
 
 class Run:

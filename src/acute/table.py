@@ -23,7 +23,7 @@ PROMPTS: Columns = {
     "prompt": (pa.string(), "the text that the model continues, chat template and prefill included"),
     "question": (pa.string(), "the user's message as the source states it"),
     "answer": (pa.string(), "what the verifier compares with"),
-    "messages": (pa.string(), "the chat that an imported prompt is, as JSON, or null"),
+    "messages": (pa.string(), "the chat that the prompt is, as JSON, or null"),
     "prefill": (pa.string(), "text that the assistant's turn begins with, or null"),
     "family": (pa.string(), "group that results are also given for, or null"),
     "level": (pa.string(), "difficulty as the source states it, or null"),

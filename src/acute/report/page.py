@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,8 @@ from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
+from acute.report.verifier import if_it_errs
+from acute.table import write_atomically
 
 
 def write_page(folder: Path) -> Path:
@@ -32,13 +33,7 @@ def write_page(folder: Path) -> Path:
     folder = Path(folder)
     page = render(read_run(folder))
     target = folder / "report.html"
-    part = folder / f".report.html.{os.getpid()}.part"
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutsideError(f"could not write {target}: {error.strerror}; make room and try again") from error
+    write_atomically(target, page.encode("utf-8"))
     return target
 
 
@@ -105,6 +100,7 @@ def _context(data: RunData) -> Json:
         "repeat": _repeat(data.run),
         "certificate": analysis.get("certificate"),
         "k_star": analysis.get("k_star"),
+        "verifier": if_it_errs(analysis),
     }
 
 

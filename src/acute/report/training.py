@@ -1,16 +1,15 @@
 """The page of a training: success, conflict and mitigation against the step."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from acute.errors import InputError, OutsideError
+from acute.errors import InputError
+from acute.report.curves_page import Curves, write_curves_page
 from acute.report.safe_text import for_hover
 
 Rows = Sequence[dict[str, Any]]
-Curves = list[dict[str, Any]]
 LOGS = ("acute.jsonl", "evaluation.jsonl")
 
 
@@ -112,29 +111,17 @@ def write_training_page(folder: Path) -> Path:
 
     InputError where the training has no step yet, OutsideError where the page cannot be written.
     """
-    from jinja2 import Environment, PackageLoader
-    from plotly.offline import get_plotlyjs
-
     rows, exact = (_rows(folder / name) for name in LOGS)
     if not rows:
         raise InputError(f"{folder} has no step yet (no row in {LOGS[0]}): run acute train first")
     record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
-    drawn = [(title, curves) for title, curves in figures(rows, exact) if any(c["x"] for c in curves)]
-    template = Environment(autoescape=True, loader=PackageLoader("acute.report", ".")).get_template(
-        "training.html"
+    train = record["config"]["train"]
+    about = (
+        f"{rows[-1]['step'] + 1} steps on {train['objective']}, mitigation {train['mitigation']}, "
+        f"{train['optimizer']} at {train['learning_rate']}. Rollouts are those of each step's prompts; "
+        f"evaluations are of all prompts."
     )
-    page = template.render(
-        name=folder.name,
-        train=record["config"]["train"],
-        steps=rows[-1]["step"] + 1,
-        drawn=drawn,
-        data=json.dumps([curves for _, curves in drawn]).replace("<", "\\u003c"),
-        plotly=get_plotlyjs(),
+    drawn = figures(rows, exact)
+    return write_curves_page(
+        folder / "report.html", f"Training {folder.name}", about, drawn, {"title": {"text": "step"}}
     )
-    part = folder / f".report.html.{os.getpid()}.part"
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(folder / "report.html")
-    except OSError as error:
-        raise OutsideError(f"could not write {folder / 'report.html'}: {error.strerror}") from error
-    return folder / "report.html"

@@ -16,6 +16,7 @@ from acute.integrations.logs.rows import Asked
 from acute.integrations.logs.tables import Imported, as_tables
 from acute.measure.counting import count
 from acute.run import Run
+from acute.stages import retokenise
 from acute.stages.policy import policy_of
 from acute.stages.rollout import refuse_too_long
 
@@ -126,7 +127,7 @@ def tokenised(found: Imported, policy: Any, chat: bool, max_tokens: int) -> Impo
             row["token_ids"], row["finish"] = _tokens(row, policy, max_tokens, said)
     longest = max(len(row["token_ids"]) for row in responses)
     refuse_too_long(policy, [r["prompt_id"] for r in prompts], [r["prompt"] for r in prompts], longest)
-    notes = {**found.notes, **_said_of_tokens(said, len(responses))}
+    notes = {**found.notes, **retokenise.notes(said, len(responses))}
     if not chat and policy.tokenizer.chat_template and all(row["messages"] is None for row in prompts):
         notes["prompts"] = (
             f"{notes.get('prompts', '')}; taken as the very text that the model continued: where they are a "
@@ -140,41 +141,12 @@ def tokenised(found: Imported, policy: Any, chat: bool, max_tokens: int) -> Impo
 
 
 def _tokens(row: Any, policy: Any, max_tokens: int, said: Counter[str]) -> tuple[list[int], str]:
-    """The tokens of a response's text and how it ended."""
     if row["response"] is None:
         raise InputError(
             f"response {row['response_id']!r} has no text: a model cannot be asked about it; import without "
             f"--model to ask what counts alone can answer"
         )
-    ids = list(policy.tokenizer(row["response"], add_special_tokens=False).input_ids)
-    said["again"] += 1
-    if policy.tokenizer.decode(ids, clean_up_tokenization_spaces=False) != row["response"]:
-        said["other text"] += 1
-    finish = row["finish"]
-    if finish is None:
-        said["end"] += 1
-        finish = "length" if len(ids) >= max_tokens else "eos"
-    if (finish == "eos" or not ids) and policy.eos_ids:
-        own = policy.tokenizer.eos_token_id
-        ids.append(policy.eos_ids[0] if own is None else own)
-    return ids, finish
-
-
-def _said_of_tokens(said: Counter[str], responses: int) -> dict[str, str]:
-    notes = {}
-    if said["again"]:
-        notes["tokens"] = (
-            f"{said['again']} of {responses} responses were tokenised again from their text; where a sampler "
-            f"had split a text otherwise, the probability scored is not that of the tokens drawn"
-        )
-    if said["other text"]:
-        notes["texts"] = f"{said['other text']} responses do not come back from their tokens as they were"
-    if said["end"]:
-        notes["ends"] = (
-            f"{said['end']} responses do not say how they ended: those shorter than --max-tokens are scored "
-            f"with the end token"
-        )
-    return notes
+    return retokenise.tokens_again(row["response"], row["finish"], policy, max_tokens, said)
 
 
 def refuse_unknown_model(run: Run) -> None:

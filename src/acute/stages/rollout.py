@@ -44,6 +44,11 @@ def refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: i
 
 def roll_out(run: Run) -> None:
     """Stage `rollout`: n responses a prompt into responses.parquet, saved batch by batch."""
+    if run.config.sampling.backend == "openai":
+        from acute.stages.server import roll_out_on_server
+
+        roll_out_on_server(run)
+        return
     from acute.rollout.hf import Sampling, sample
 
     config, prompts = run.config, run.prompts()

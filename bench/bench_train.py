@@ -26,7 +26,7 @@ from acute.train.session import make_trainer
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "tradeoff" / "projection.toml"
 WANTED = {1: 1.6, 8: 1.1}
-COUNTED = {None: 4, 1: 4, 8: 8}  # steps after the first
+COUNTED = {None: 2, 1: 2, 8: 8}  # steps after the first
 
 
 class Marks(TrainerCallback):

@@ -1,9 +1,9 @@
 """How often is a claimed sign wrong, and how often is one claimed? Against exact truth on SmolLM2-135M.
 
-    python bench/signs_smollm2.py bench/mixes WORLD.npz    # the first time about 9 CPU minutes, then 2
+    python bench/signs_smollm2.py bench/mixes WORLD.npz    # the first time about 6 CPU minutes, then 2
 
 Three mixes of 24 prompts (examples/quickstart/screen.py); truth: exact.npz of bench/kernel_smollm2.py. The
-eight likeliest responses of every prompt are differentiated once and sketched, into WORLD.npz; then runs of
+six likeliest responses of every prompt are differentiated once and sketched, into WORLD.npz; then runs of
 256 responses a prompt are drawn from the exact law and analysed as `acute analyse` does. A cell is (mix, k,
 estimand, inner product or cosine); a sign is claimed where the 95 % interval excludes 0. For the distribution
 of prompts, those of a run are drawn from the mix with replacement, so that its truth is known too. k = 1 is
@@ -37,7 +37,7 @@ def law_of(rows, path):
     if path.exists():
         with np.load(path) as found:
             return World(found["pi"], found["scores"], found["right"])
-    world = real_world(load_policy("bundled:smollm2"), rows, most=8, with_kernel=False).world
+    world = real_world(load_policy("bundled:smollm2"), rows, most=6, with_kernel=False).world
     world = compressed(world)
     np.savez(path, pi=world.pi_NY, scores=world.s_NYD, right=world.r_NY)
     return world

@@ -86,3 +86,9 @@ def test_blocks_hold_every_row_once():
     assert list(blocks(0, 8)) == []
     assert [s.stop - s.start for s in blocks(7, 10, 31)] == [3, 3, 1]
     assert [s.stop - s.start for s in blocks(2, 10, 5)] == [1, 1]
+
+
+def test_one_fold_has_no_products_of_a_prompt_with_itself():
+    n, c, sums = (x.sum(1, keepdims=True) for x in world(N=N).roll(48, 2, np.random.default_rng(0)))
+    found = parts(sums, Products(sums, coefficients([unbiased(1)], n, c)), 0, np.arange(N))
+    assert np.isnan(found.value_G).all()

@@ -72,7 +72,10 @@ def _without_folds(sums: Sums | Rows, rest_NMO: Floats) -> Iterator[tuple[slice,
         # Σ_m h_m rest_m · (all folds but m) = Σ_p sums_p · Σ_{m ≠ p} h_m rest_m
         weight = np.einsum("hm,nmo,mp->nhpo", contrast, rest_NMO[block], 1 - np.eye(M)).astype(sums.dtype)
         n, D = block.stop - block.start, sums.shape[3]
-        yield block, weight.reshape(n, M - 1, -1) @ sums[block].reshape(n, -1, D)
+        yield (
+            block,
+            weight.reshape(n, M - 1, M * sums.shape[2]) @ sums[block].reshape(n, M * sums.shape[2], D),
+        )
 
 
 def _row_bytes(sums: Sums | Rows) -> int:
@@ -89,21 +92,36 @@ def parts(sums: Sums | Rows, products: Products, j: int, group_N: NDArray[np.int
     Reference: arXiv 2602.21189, eq. 8 and Prop. 4.1; errors as in `Products`.
     """
     coefs, N = products.coefs, products.N
-    groups = int(group_N.max(initial=-1)) + 1
+    groups, M = int(group_N.max(initial=-1)) + 1, products.M
     value_N, without_NM = _own(products, j)
     inside = group_N >= 0
     value_G = np.bincount(group_N[inside], value_N[inside], groups).astype(float)
     variance_G, squares_G = np.zeros((2, groups))
-    M = products.M
     own_NH = without_NM @ _contrasts(M).T
-    for some in blocks(groups, sums.shape[3] * sums.dtype.itemsize, 2 * BYTES):
+    itemsize = sums.dtype.itemsize
+    for some in blocks(groups, sums.shape[3] * itemsize, 2 * BYTES):
         gradient_GD = _gradients(sums, coefs.full_JNO[j], group_N, some) / sums.dtype.type(N)
         for block, contrast_NHD in _without_folds(sums, coefs.rest_JNMO[0]):
-            n, H, D = contrast_NHD.shape
-            change = (gradient_GD @ contrast_NHD.reshape(n * H, D).T).astype(float).reshape(-1, n, H)
-            here = np.flatnonzero((group_N[block] >= some.start) & (group_N[block] < some.stop))
-            change[group_N[block][here] - some.start, here] += own_NH[block][here]
-            variance = (M - 1) / M * (change**2).sum(2)
-            variance_G[some] += variance.sum(1)
-            squares_G[some] += (variance**2).sum(1)
+            for few in blocks(len(contrast_NHD), len(gradient_GD) * M * itemsize, BYTES // 4):
+                prompts = slice(block.start + few.start, block.start + few.stop)
+                here = (group_N[prompts] - some.start, own_NH[prompts])
+                variance, squares = _variances(gradient_GD, contrast_NHD[few], *here)
+                variance_G[some] += (M - 1) / M * variance
+                squares_G[some] += ((M - 1) / M) ** 2 * squares
     return Parts(value_G, variance_G, squares_G)
+
+
+def _variances(
+    gradient_GD: Sums, contrast_NHD: Sums, row_N: NDArray[np.int64], own_NH: Floats
+) -> tuple[Sums, Sums]:
+    """Σ over prompts of the squared changes of each group's sum, and Σ of their squares.
+
+    `row_N` is where a prompt's group stands among the groups; there its own change `own_NH` counts too.
+    """
+    n, H, D = contrast_NHD.shape
+    change = (gradient_GD @ contrast_NHD.reshape(n * H, D).T).reshape(len(gradient_GD), n, H)
+    members = np.flatnonzero((row_N >= 0) & (row_N < len(gradient_GD)))
+    change[row_N[members], members] += own_NH[members]
+    np.square(change, out=change)
+    variance = change[:, :, 0] if H == 1 else change.sum(2)
+    return variance.sum(1), np.einsum("gn,gn->g", variance, variance)

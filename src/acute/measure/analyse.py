@@ -16,6 +16,7 @@ from acute.errors import NotEnoughData
 from acute.measure.conflict import Curve, Measured, naive
 from acute.measure.counting import Counts
 from acute.measure.imperfect import Verifier, given, imperfect_verifier
+from acute.measure.interference import between_families
 from acute.measure.intervals import crossing
 from acute.measure.prompts import (
     Facts,
@@ -198,6 +199,7 @@ def analyse(
             "weighted_mean": _json(inner[-1]),
         },
         "families": family_rows(curve, k, facts.family),
+        "families_by_families": between_families(measured, facts.family),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=costs)[:COST_MOST],
         "verdict": _verdict(curve.k, band, never_right),

@@ -101,7 +101,10 @@ def upper_bound(mean: Mean, alpha: float) -> float:
 
 
 def p_value_below(mean: Mean, null: float) -> float:
-    """p-value of the hypothesis that the true mean is ≥ null."""
+    """p-value of the hypothesis that the true mean is ≥ null; > null where it is certain, so that one of the
+    two p-values is 0."""
+    if mean.units == np.inf:
+        return 1.0 - p_value_above(mean, null)
     return p_value_above(mean.mirrored(), -null)
 
 

@@ -92,6 +92,7 @@ def _context(data: RunData) -> Json:
         "control": _control(data.control),
         "figures": _figures(data, names, k),
         "pairs": _pairs(data, names),
+        "hurt": [(visible(a), visible(b)) for a, b in kernel_figure.hurt_families(analysis)],
         "k_rows": k_rows(analysis),
         "prompts": prompts,
         "room": room,
@@ -178,6 +179,8 @@ def _figures(data: RunData, names: dict[str, str], k: int) -> dict[str, Json]:
     }
     if (map_of_pairs := kernel_figure.interference(data.folder, rows, names)) is not None:
         figures["interference"] = map_of_pairs
+    if (map_of_families := kernel_figure.between_families(analysis)) is not None:
+        figures["between_families"] = map_of_families
     return {name: figure for name, figure in figures.items() if any(t.get("y") for t in figure["data"])}
 
 

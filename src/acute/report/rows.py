@@ -9,7 +9,7 @@ from acute.report.responses import Budget, Examples, budget, examples
 from acute.report.safe_text import Clipped, clip, label, visible
 
 LABEL = 110  # characters of a prompt in a table's row
-MEASURED = ("p", "weight", "agreement", "contribution", "share")
+MEASURED = ("p", "weight", "agreement", "agreement_shrunk", "contribution", "share")
 
 
 class PromptRow(NamedTuple):

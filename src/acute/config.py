@@ -248,6 +248,8 @@ class Config(Section):
                 "wanted top_p = 1 with model.dtype = bfloat16: its rounding moves tokens in and out of the "
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
+        if self.counts_only and self.analyse.held_out is not None:
+            raise ValueError("analyse.held_out needs gradients, and so a model: found model.name = unknown")
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
         if smallest < k and not self.counts_only:
             raise ValueError(

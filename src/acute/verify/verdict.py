@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 class Verdict(NamedTuple):
     """How checking ended, and the reward: None is "not known", which is not "wrong"."""
 
-    outcome: Literal["ok", "wrong_form", "timeout", "error"]
+    outcome: Literal["ok", "wrong_form", "timeout", "memory", "error"]
     reward: float | None
     answer_found: str | None
+    detail: str | None = None

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import socket
-import threading
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from acute.verify.problem import Problem
 from acute.verify.runner import Runner
 from acute.verify.sandbox import Limits, Sandbox
 from tests.verify.attacks import ATTACKS, PROBLEM
@@ -20,6 +20,7 @@ SQUARE = "def f(x):\n    return x * x\n"
 @pytest.fixture(scope="module")
 def runner():
     with Runner(Sandbox(limits=Limits(seconds=1))) as runner:
+        runner.run(SQUARE, PROBLEM)  # its judge is warm, and its files are open
         yield runner
 
 
@@ -46,10 +47,87 @@ def test_the_honest_program_passes(runner):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_does_not_pass_and_leaves_nothing(runner, attack):
-    before = set(os.listdir("/tmp")), set(os.listdir("/proc/self/fd"))
+    before = set(os.listdir("/proc/self/fd"))
     result = runner.run(attack.program, attack.problem)
     assert not result.passed
     assert result.outcome in attack.outcomes, result
     assert not programs_alive()
-    assert set(os.listdir("/proc/self/fd")) == before[1]
+    assert set(os.listdir("/proc/self/fd")) == before
     assert runner.run(SQUARE, PROBLEM).passed  # what runs next is not harmed
+
+
+def naive(attack):
+    """Whether a judge is fooled that runs program and tests in one process and looks at its exit status."""
+    source = "\n".join([attack.program, *attack.problem.tests])
+    command = [sys.executable, "-I", "-c", source]
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+FOOL_A_NAIVE_JUDGE = [
+    "exit at once",
+    "sys.exit at once",
+    "exit when called",
+    "SystemExit when called",
+    "StopIteration ends the loop of the tests",
+    "an object equal to everything",
+    "an integer equal to everything",
+    "a mock",
+    "an object that is always true",
+    "edits its argument to fit",
+    "a stand-in for modules of the tests",
+    "frames and garbage",
+    "other processes",
+    "files of the machine",
+    "the environment",
+    "sockets",
+]
+
+
+@pytest.mark.parametrize("name", FOOL_A_NAIVE_JUDGE)
+def test_attacks_are_attacks(name, monkeypatch):
+    monkeypatch.setenv("A_SECRET", "1")
+    assert naive(next(attack for attack in ATTACKS if attack.name == name))
+
+
+def test_nobody_is_called(runner):
+    """A server of this machine hears nothing, though the program knows its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        port = server.getsockname()[1]
+        call = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\n"
+        assert not runner.run(call + SQUARE, PROBLEM).passed
+        with pytest.raises(TimeoutError):
+            server.accept()
+        subprocess.run([sys.executable, "-c", call], check=True)  # without the walls it is heard
+        server.accept()[0].close()
+
+
+def test_no_file_is_written(runner, tmp_path):
+    path = tmp_path / "written"
+    write = f"open({str(path)!r}, 'w').write('x')\n"
+    assert not runner.run(write + SQUARE, PROBLEM).passed
+    assert not path.exists()
+
+
+def test_killed_with_its_parent(tmp_path):
+    """Programs die with the process that started them, even if that one is killed at once."""
+    code = (
+        "from acute.verify.problem import Problem\nfrom acute.verify.runner import Runner\n"
+        "from acute.verify.sandbox import Sandbox\n"
+        "Runner(Sandbox()).run('import time; time.sleep(1000)', Problem(tests=('f',), names=('f',)))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    assert wait_until(programs_alive)
+    process.kill()
+    process.wait()
+    assert wait_until(lambda: not programs_alive())
+
+
+def wait_until(condition, seconds=60):
+    """Whether a condition becomes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

@@ -112,5 +112,6 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for file in (0, 1, 2):
         os.dup2(null, file)
+    os.close(null)
     serve(requests, answers)
     os._exit(0)

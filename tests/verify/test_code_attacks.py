@@ -1,7 +1,6 @@
 """No attack passes, and none leaves a process, a file or a connection behind."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -12,7 +11,10 @@ import pytest
 
 from acute.verify.runner import Runner
 from acute.verify.sandbox import Limits, Sandbox
-from tests.verify.attacks import ATTACKS, PROBLEM
+from tests.verify.attacks import ON_THE_JUDGE, PROBLEM
+from tests.verify.attacks_on_machine import HARM, READS
+
+ATTACKS = [*ON_THE_JUDGE, *READS, *HARM]
 
 SQUARE = "def f(x):\n    return x * x\n"
 
@@ -47,12 +49,12 @@ def test_the_honest_program_passes(runner):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_does_not_pass_and_leaves_nothing(runner, attack):
-    before = set(os.listdir("/proc/self/fd"))
+    before = set(Path("/proc/self/fd").iterdir())
     result = runner.run(attack.program, attack.problem)
     assert not result.passed
     assert result.outcome in attack.outcomes, result
     assert not programs_alive()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(Path("/proc/self/fd").iterdir()) == before
     assert runner.run(SQUARE, PROBLEM).passed  # what runs next is not harmed
 
 
@@ -109,7 +111,7 @@ def test_no_file_is_written(runner, tmp_path):
     assert not path.exists()
 
 
-def test_killed_with_its_parent(tmp_path):
+def test_killed_with_its_parent():
     """Programs die with the process that started them, even if that one is killed at once."""
     code = (
         "from acute.verify.problem import Problem\nfrom acute.verify.runner import Runner\n"

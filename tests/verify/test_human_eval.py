@@ -57,19 +57,20 @@ def right(row):
     return program_of(row["canonical_solution"], problem_of(row))
 
 
+SWAPS = {ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.GtE: ast.Lt, ast.Eq: ast.NotEq}
+SWAPS |= {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mod: ast.Add, ast.In: ast.NotIn}
+
+
 class Mutate(ast.NodeTransformer):
     """Changes the last place where a comparison, a sum or a constant stands."""
-
-    SWAPS = {ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.GtE: ast.Lt, ast.Eq: ast.NotEq}
-    SWAPS |= {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mod: ast.Add, ast.In: ast.NotIn}
 
     def __init__(self):
         self.places = []
 
     def generic_visit(self, node):
-        if isinstance(node, ast.Compare) and type(node.ops[0]) in self.SWAPS:
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
             self.places.append((node.ops, 0))
-        if isinstance(node, ast.BinOp) and type(node.op) in self.SWAPS:
+        if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
             self.places.append((node, "op"))
         return super().generic_visit(node)
 
@@ -78,9 +79,9 @@ class Mutate(ast.NodeTransformer):
             return
         holder, key = self.places[-1]
         if key == "op":
-            holder.op = self.SWAPS[type(holder.op)]()
+            holder.op = SWAPS[type(holder.op)]()
         else:
-            holder[key] = self.SWAPS[type(holder[key])]()
+            holder[key] = SWAPS[type(holder[key])]()
 
 
 def mutant(row):

@@ -98,8 +98,7 @@ def _closed(prefix: str) -> str:
 def _block(response: str) -> str | None:
     """The code of a response's last block in a fence, or None where it has no fence.
 
-    A block that no fence closes goes on to the end; where the only fence stands alone after the code (the
-    prompt opened it), the code is what stands before.
+    A block that no fence closes goes on to the end.
     """
     fences = list(_FENCE.finditer(response))
     blocks, opening = [], None
@@ -110,8 +109,6 @@ def _block(response: str) -> str | None:
             blocks.append((opening[2], response[opening.end() + 1 : fence.start()]))
             opening = None
     if opening is not None:
-        if len(fences) == 1 and not opening[2] and response[: opening.start()].strip():
-            return response[: opening.start()]
         blocks.append((opening[2], response[opening.end() + 1 :]))
     ours = [text for language, text in blocks if language.lower() in _PYTHON]
     return ours[-1] if ours else None

@@ -55,6 +55,9 @@ class Limits:
         return 3 * self.seconds + 2
 
 
+USUAL = Limits()
+
+
 class Variant(NamedTuple):
     """How bubblewrap is started here."""
 
@@ -181,7 +184,7 @@ class Process:
 class Sandbox:
     """Starts programs. `kind` "none-unsafe" has limits and no walls: for machines without namespaces."""
 
-    def __init__(self, kind: Kind = "bubblewrap", limits: Limits = Limits()) -> None:
+    def __init__(self, kind: Kind = "bubblewrap", limits: Limits = USUAL) -> None:
         self.kind, self.limits = kind, limits
         self.variant = _variant() if kind == "bubblewrap" else Variant(False, 0)
 
@@ -322,12 +325,13 @@ def _tried(variant: Variant) -> str:
 
 
 def facts(sandbox: Sandbox) -> dict[str, Any]:
-    """How the sandbox is made here, for people."""
+    """How the sandbox is made here: for people, and for the record of a run."""
+    if sandbox.kind != "bubblewrap":
+        return {"kind": sandbox.kind, "walls": "none: programs can read, write and call what acute can"}
     done = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=False)
     return {
-        "bubblewrap": done.stdout.strip().removeprefix("bubblewrap "),
-        "user namespace": "yes" if sandbox.variant.user_namespace else "not needed by root",
-        "filter of system calls": "yes"
-        if call_filter(False)
-        else "none for this machine: memory of all processes together is not limited",
+        "kind": sandbox.kind,
+        "version": done.stdout.strip().removeprefix("bubblewrap "),
+        "user namespace": "used" if sandbox.variant.user_namespace else "not needed by root",
+        "system calls": "filtered" if call_filter(False) else "not filtered: processor unknown to the filter",
     }

@@ -35,13 +35,45 @@ class ModelConfig(Section):
     adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
 
 
+# preset of prompts: the verifier that reads its answers
+PRESET_VERIFIERS = {"math500": "math", "math": "math", "gsm8k": "short", "humaneval": "code", "mbpp": "code"}
+PROMPT_COLUMNS = ("prompt_id", "prompt", "messages", "answer", "prefill", "family", "level", "verify")
+
+
 class PromptsConfig(Section):
     """Where the prompts come from."""
 
-    source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
+    source: str = Field(
+        min_length=1,
+        description="arithmetic, math500, math, gsm8k, humaneval, mbpp, path.jsonl, path.parquet, "
+        "hf:dataset[:split], reasoning-gym:task",
+    )
+    path: str | None = Field(None, min_length=1, description="file of a preset's rows, instead of the hub")
+    subset: str | None = Field(None, min_length=1, description="configuration of a data set of the hub")
+    columns: dict[str, str] | None = Field(
+        None, min_length=1, description="the column of a file or data set for each of our fields"
+    )
+    template: str | None = Field(None, description="text of each prompt; {prompt} stands for the question")
+    prefix: str | None = Field(None, min_length=1, description="text before each prompt: worked examples")
     limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
     families: tuple[str, ...] | None = Field(None, min_length=1, description="families to draw, or to keep")
-    per_family: int = Field(8, ge=1, description="prompts of each built-in family")
+    per_family: int = Field(8, ge=1, description="prompts of each built-in family, or of a reasoning-gym task")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "PromptsConfig":
+        preset = self.source in PRESET_VERIFIERS
+        if self.path is not None and not preset:
+            raise ValueError(f"path is for the presets {', '.join(PRESET_VERIFIERS)}, found {self.source!r}")
+        if self.subset is not None and not preset and not self.source.startswith("hf:"):
+            raise ValueError(f"subset is for data sets of the hub, found {self.source!r}")
+        if self.columns is not None:
+            if preset or self.source in ("arithmetic",) or self.source.startswith("reasoning-gym:"):
+                raise ValueError(f"columns is for files and data sets, found {self.source!r}")
+            if unknown := sorted(set(self.columns) - set(PROMPT_COLUMNS)):
+                raise ValueError(f"columns: wanted {', '.join(PROMPT_COLUMNS)}; found {unknown[0]!r}")
+        if self.template is not None and "{prompt}" not in self.template:
+            raise ValueError("wanted {prompt} in template, found none")
+        return self
 
 
 class SamplingConfig(Section):
@@ -63,9 +95,16 @@ class SamplingConfig(Section):
 class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
-    kind: Literal["short", "exact"] = Field(
-        "short", description="short: the final answer in a stated form; exact: the response is the answer"
+    kind: Literal["short", "exact", "code"] = Field(
+        "short",
+        description="short: the final answer in a stated form; exact: the response is the answer; code: the "
+        "response's program passes the tests",
     )
+    sandbox: Literal["bubblewrap", "none-unsafe"] = Field(
+        "bubblewrap", description="where programs run; none-unsafe: as ordinary processes, with limits alone"
+    )
+    seconds: float = Field(5.0, gt=0, le=3600, description="CPU time of one program")
+    memory_mb: int = Field(512, ge=64, le=1 << 20, description="memory of one program")
 
 
 class ScoreConfig(Section):

@@ -6,14 +6,16 @@ the key, what was wanted, what was found.
 
 import difflib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from acute.errors import ConfigError
 
+VERIFIERS = ("short", "exact", "math", "code")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 
 
@@ -35,8 +37,14 @@ class ModelConfig(Section):
     adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
 
 
-# preset of prompts: the verifier that reads its answers
-PRESET_VERIFIERS = {"math500": "math", "math": "math", "gsm8k": "short", "humaneval": "code", "mbpp": "code"}
+# preset of prompts: the built-in verifiers that read its answers, the usual one first
+PRESET_VERIFIERS = {
+    "math500": ("math",),
+    "math": ("math",),
+    "gsm8k": ("short", "math"),
+    "humaneval": ("code",),
+    "mbpp": ("code",),
+}
 PROMPT_COLUMNS = ("prompt_id", "prompt", "messages", "answer", "prefill", "family", "level", "verify")
 
 
@@ -57,7 +65,9 @@ class PromptsConfig(Section):
     prefix: str | None = Field(None, min_length=1, description="text before each prompt: worked examples")
     limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
     families: tuple[str, ...] | None = Field(None, min_length=1, description="families to draw, or to keep")
-    per_family: int = Field(8, ge=1, description="prompts of each built-in family, or of a reasoning-gym task")
+    per_family: int = Field(
+        8, ge=1, description="prompts of each built-in family, or of a reasoning-gym task"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "PromptsConfig":
@@ -95,16 +105,56 @@ class SamplingConfig(Section):
 class VerifyConfig(Section):
     """How a response is checked against the prompt's answer."""
 
-    kind: Literal["short", "exact", "code"] = Field(
+    kind: str = Field(
         "short",
-        description="short: the final answer in a stated form; exact: the response is the answer; code: the "
-        "response's program passes the tests",
+        description="short: a number or word in a stated form; exact: the response is the answer; math: the "
+        "final answer, by value; code: the program passes the tests; module:function: your own",
+    )
+    fallback: Literal["none", "last-number", "whole"] = Field(
+        "none", description="what math takes for the answer where a response states none"
+    )
+    timeout_s: float = Field(
+        5.0, gt=0, le=3600, description="for one answer, of CPU for a program; beyond it: outcome timeout"
     )
     sandbox: Literal["bubblewrap", "none-unsafe"] = Field(
-        "bubblewrap", description="where programs run; none-unsafe: as ordinary processes, with limits alone"
+        "bubblewrap",
+        description="of code; none-unsafe: programs run as ordinary processes, with limits alone",
     )
-    seconds: float = Field(5.0, gt=0, le=3600, description="CPU time of one program")
-    memory_mb: int = Field(512, ge=64, le=1 << 20, description="memory of one program")
+    workers: int = Field(0, ge=0, le=1024, description="answers checked at once; 0: one a core")
+    memory_mb: int = Field(1024, ge=64, description="memory that one answer may take")
+    threshold: float | None = Field(
+        None,
+        description="rewards of module:function from here on count as right; absent: they must be 0 or 1",
+    )
+    conversational: bool = Field(
+        False, description="module:function gets prompts and completions as lists of messages"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in VERIFIERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
+            raise ValueError(f"wanted {', '.join(VERIFIERS)} or module:function, found {kind!r}")
+        return kind
+
+
+def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
+    """A configuration's data with the verifier that its preset needs, where none is asked for.
+
+    Raises ConfigError, naming `origin`, where another built-in one is.
+    """
+    prompts, verify = data.get("prompts"), data.get("verify")
+    source = prompts.get("source") if isinstance(prompts, dict) else None
+    fitting = PRESET_VERIFIERS.get(source) if isinstance(source, str) else None
+    if fitting is None or not isinstance(verify, dict | None):
+        return data
+    asked = (verify or {}).get("kind", fitting[0])
+    if asked in VERIFIERS and asked not in fitting:
+        wanted = " or ".join(fitting)
+        raise ConfigError(
+            f"{origin}: verify.kind: wanted {wanted} for the answers of {source}, found {asked!r}"
+        )
+    return {**data, "verify": {**(verify or {}), "kind": asked}}
 
 
 class ScoreConfig(Section):
@@ -205,6 +255,7 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
 
     Raises ConfigError, naming every fault and `origin`.
     """
+    data = with_preset_verifier(data, origin)
     try:
         # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
         return Config.model_validate_json(json.dumps(data, default=str))
@@ -222,16 +273,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
 
 
+def with_paths_from(folder: Path, prompts: PromptsConfig) -> PromptsConfig:
+    """The prompts' settings, relative paths taken from `folder`; a data set's begins with a dot."""
+    changes: dict[str, Any] = {}
+    if prompts.source.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        changes["source"] = str((folder / prompts.source).resolve())
+    elif prompts.source.startswith("hf:."):
+        changes["source"] = f"hf:{(folder / prompts.source.removeprefix('hf:')).resolve()}"
+    if prompts.path is not None:
+        changes["path"] = str((folder / prompts.path).resolve())
+    return prompts.model_copy(update=changes)
+
+
 def load(path: Path) -> Config:
     """Read a TOML file. A relative prompt file or control is taken from the file's own folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    changes: dict[str, Any] = {}
-    if config.prompts.source.endswith((".jsonl", ".parquet")):
-        source = str((path.parent / config.prompts.source).resolve())
-        changes["prompts"] = config.prompts.model_copy(update={"source": source})
+    changes: dict[str, Any] = {"prompts": with_paths_from(path.parent, config.prompts)}
     if config.control is not None:
         changes["control"] = str((path.parent / config.control).resolve())
     return config.model_copy(update=changes)

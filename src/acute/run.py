@@ -46,7 +46,15 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "sampling.backend",
         "score.folds",
     ),
-    "verify": ("verify",),
+    "verify": (
+        "verify.kind",
+        "verify.fallback",
+        "verify.timeout_s",
+        "verify.memory_mb",
+        "verify.sandbox",
+        "verify.threshold",
+        "verify.conversational",
+    ),
     "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
     "analyse": (),
     "report": (),
@@ -163,7 +171,7 @@ class Run:
 
     def _accept(self, config: Config) -> None:
         """Take over new settings. The folder is locked."""
-        old, new = self.record["config"], config.model_dump(mode="json")
+        old, new = self.config.model_dump(mode="json"), config.model_dump(mode="json")
         if old == new:
             return
         for stage, keys in MADE_FROM.items():

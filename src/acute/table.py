@@ -37,13 +37,15 @@ RESPONSES: Columns = {
     "token_ids": (pa.list_(pa.int32()), "sampled tokens, an end token included"),
     "logprob": (pa.float64(), "ln of the sampler's probability of token_ids; nats"),
     "finish": (pa.string(), "how sampling ended: eos | stop | length (cut off)"),
-    "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | error"),
+    "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | memory | error"),
     "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
     "answer_found": (pa.string(), "the answer read from the response, or null"),
+    "detail": (pa.string(), "why checking ended so, where there is more to say, or null"),
     "scorer_logprob": (pa.float64(), "ln of the scorer's probability of token_ids; nats"),
     "score_dot": (pa.float64(), "⟨∇ ln π(response), ∇J_1 of the other folds⟩"),
 }
 RESPONSES_REQUIRED = ("response_id", "prompt_id", "fold", "response", "token_ids", "logprob", "finish")
+CHECKED = {"outcome": "outcome", "reward": "reward", "answer_found": "answer_found", "detail": "detail"}
 KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
 
 

@@ -4,10 +4,8 @@ import pyarrow as pa
 import pytest
 
 from acute.errors import InputError
-from acute.stages.verify import verifiers
+from acute.stages.verify import kinds_of
 from acute.table import PROMPTS, schema_of
-from acute.verify.exact import exact
-from acute.verify.short import short
 
 
 def prompts(*answers_and_verifiers):
@@ -19,18 +17,20 @@ def prompts(*answers_and_verifiers):
 
 
 def test_a_prompt_may_have_its_own():
-    found = verifiers(prompts(("7", None), (" 7", "exact")), "short")
-    assert found == {"p0": (short, "7"), "p1": (exact, " 7")}
+    found = kinds_of(prompts(("7", None), (" 7", "exact"), ("7", "a.b:c")), "short")
+    assert found == {"p0": "short", "p1": "exact", "p2": "a.b:c"}
 
 
 def test_an_unknown_one_is_named_with_its_prompt():
-    with pytest.raises(InputError, match="prompt 'p1': wanted verify = exact or short, found 'math'"):
-        verifiers(prompts(("7", None), ("7", "math")), "short")
+    with pytest.raises(
+        InputError, match="prompt 'p1': wanted verify = exact, short, math or module:function, found 'x'"
+    ):
+        kinds_of(prompts(("7", None), ("7", "x")), "short")
 
 
 def test_an_answer_that_could_never_be_found_is_refused():
     with pytest.raises(
         InputError, match=r"prompt 'p0': .* found 'New York': no response could ever be right"
     ):
-        verifiers(prompts(("New York", None)), "short")
-    assert verifiers(prompts(("New York", None)), "exact")
+        kinds_of(prompts(("New York", None)), "short")
+    assert kinds_of(prompts(("New York", None)), "exact")

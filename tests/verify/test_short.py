@@ -97,7 +97,7 @@ def test_right(response, answer):
 
 @pytest.mark.parametrize("response", WRONG_FORM)
 def test_no_answer_in_the_form(response):
-    assert short(response, "4", "eos") == ("wrong_form", 0.0, None)
+    assert short(response, "4", "eos") == ("wrong_form", 0.0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_no_answer_in_the_form(response):
     ],
 )
 def test_another_answer_is_in_form_but_wrong(response, answer, found):
-    assert short(response, answer, "eos") == ("ok", 0.0, found)
+    assert short(response, answer, "eos") == ("ok", 0.0, found, None)
 
 
 def test_words_that_python_reads_as_numbers_are_words():
@@ -123,7 +123,7 @@ def test_words_that_python_reads_as_numbers_are_words():
 
 @pytest.mark.parametrize("response", ["4", "4.", "4 ", "4,", "4 pens", "4)", "The answer is 4", "#### 4"])
 def test_cut_off_at_the_answer_it_may_have_gone_on(response):
-    assert short(response, "4", "length") == ("wrong_form", 0.0, None)
+    assert short(response, "4", "length") == ("wrong_form", 0.0, None, None)
     assert short(response, "4", "eos").reward == 1
 
 
@@ -174,7 +174,7 @@ TEXT = st.one_of(st.text(), st.lists(PIECES).map("".join))
 
 @given(TEXT, TEXT, st.sampled_from(["eos", "stop", "length"]))
 def test_whatever_is_said_gets_a_verdict(response, answer, finish):
-    outcome, reward, found = short(response, answer, finish)
+    outcome, reward, found, _ = short(response, answer, finish)
     assert (outcome, found is None) in {("ok", False), ("wrong_form", True)}
     assert reward in ((0.0, 1.0) if outcome == "ok" else (0.0,))
     assert found is None or found in response
@@ -183,7 +183,7 @@ def test_whatever_is_said_gets_a_verdict(response, answer, finish):
 @given(TEXT)
 def test_cutting_off_only_takes_answers_away(response):
     whole, cut = short(response, "4", "eos"), short(response, "4", "length")
-    assert cut in (whole, ("wrong_form", 0.0, None))
+    assert cut in (whole, ("wrong_form", 0.0, None, None))
 
 
 def seconds(text):

@@ -1,54 +1,156 @@
 """Stage `verify`."""
 
-from collections import Counter
-from collections.abc import Callable
+import hashlib
+import json
+from collections import Counter, defaultdict
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from acute.config import VerifyConfig
 from acute.errors import InputError
+from acute.progress import Tracker, tracked
 from acute.run import Run
-from acute.table import RESPONSES_REQUIRED, with_column
-from acute.verify.exact import exact
-from acute.verify.short import is_short, short
+from acute.table import CHECKED, RESPONSES, RESPONSES_REQUIRED, schema_of, with_column, write_table
+from acute.verify.cache import default_path
+from acute.verify.code import fault_of
+from acute.verify.item import Item
+from acute.verify.short import is_short
 from acute.verify.verdict import Verdict
+from acute.verify.verifiers import KINDS, Settings, Verifiers, is_custom
 
-Verifier = Callable[[str, str, str], Verdict]
-KINDS: dict[str, Verifier] = {"exact": exact, "short": short}
+BLOCK = 4096  # responses whose verdicts are saved together
 
 
-def verifiers(prompts: pa.Table, kind: str) -> dict[str, tuple[Verifier, str]]:
-    """Each prompt's verifier (its own, else `kind`) and answer, by prompt_id.
+def settings_of(config: VerifyConfig) -> Settings:
+    """What the verifiers are told by a configuration."""
+    return Settings(**config.model_dump(exclude={"kind"}), cache=default_path())
+
+
+def kinds_of(prompts: pa.Table, kind: str) -> dict[str, str]:
+    """Each prompt's verifier, its own or else `kind`, by prompt_id.
 
     Raises InputError for an unknown verifier, or an answer that the verifier could never find.
     """
-    found: dict[str, tuple[Verifier, str]] = {}
+    found: dict[str, str] = {}
     columns = (prompts[c].to_pylist() for c in ("prompt_id", "answer", "verify"))
     for name, answer, own in zip(*columns, strict=True):
         which = own or kind
-        if which not in KINDS:
-            raise InputError(f"prompt {name!r}: wanted verify = {' or '.join(KINDS)}, found {which!r}")
+        if which not in KINDS and not is_custom(which):
+            raise InputError(
+                f"prompt {name!r}: wanted verify = {', '.join(KINDS)} or module:function, found {which!r}"
+            )
         if which == "short" and not is_short(answer):
             raise InputError(
                 f"prompt {name!r}: the verifier short wanted one number or one word as the answer, found "
-                f'{answer!r}: no response could ever be right; correct it, or set verify = "exact"'
+                f'{answer!r}: no response could ever be right; correct it, or set verify = "math" or "exact"'
             )
-        found[name] = (KINDS[which], answer)
+        if which == "math" and not answer.strip():
+            raise InputError(f"prompt {name!r}: the verifier math wanted an answer, found {answer!r}")
+        if which == "code" and (fault := fault_of(answer)):
+            raise InputError(f"prompt {name!r}: the verifier code wanted tests as the answer: {fault}")
+        found[name] = which
     return found
 
 
+def refuse_uncheckable(prompts: pa.Table, config: VerifyConfig) -> None:
+    """InputError, before anything is sampled, where a verifier is unknown, not there, or cannot be right."""
+    with Verifiers(settings_of(config)) as verifiers:
+        for kind in dict.fromkeys(kinds_of(prompts, config.kind).values()):
+            verifiers.of(kind).ready()
+
+
+def _items(prompts: pa.Table, responses: pa.Table) -> list[Item]:
+    """The responses with what they are checked with, in order."""
+    asked = {row["prompt_id"]: row for row in prompts.to_pylist()}
+    columns = ("prompt_id", "response", "finish", "token_ids")
+    items = []
+    for name, response, finish, ids in zip(*(responses[c].to_pylist() for c in columns), strict=True):
+        row = asked[name]
+        more = {
+            "prompt_id": name,
+            "prompt": row.get("question") or row["prompt"],
+            "prefill": row.get("prefill"),
+            "family": row.get("family"),
+            "level": row.get("level"),
+            "completion_ids": ids,
+        }
+        items.append(Item(response, row["answer"], finish, row.get("prefill") or "", more))
+    return items
+
+
+def _digest(kinds: list[str], items: list[Item]) -> bytes:
+    """Of all that a block's verdicts come from."""
+    digest = hashlib.blake2b(digest_size=16)
+    for kind, item in zip(kinds, items, strict=True):
+        digest.update(json.dumps([kind, *item[:4]]).encode())
+    return digest.hexdigest().encode()
+
+
+def _block(
+    run: Run, index: int, kinds: list[str], items: list[Item], verifiers: Verifiers, tracker: Tracker
+) -> pa.Table:
+    """The verdicts on a block of responses: saved ones if they are of the same block, else new ones."""
+    part, digest = run.part("verify", index, "parquet"), _digest(kinds, items)
+    if part.exists():
+        saved = pq.read_table(part)
+        if (saved.schema.metadata or {}).get(b"digest") == digest:
+            tracker.advance(len(items))
+            return saved
+    verdicts: list[Verdict | None] = [None] * len(items)
+    for place, verdict in verifiers.check(kinds, items):
+        verdicts[place] = verdict
+        tracker.advance()
+    found = [v for v in verdicts if v is not None]
+    if len(found) != len(items):
+        raise AssertionError(f"{len(items) - len(found)} of {len(items)} responses got no verdict")
+    rows = {column: [getattr(v, field) for v in found] for column, field in CHECKED.items()}
+    table = pa.Table.from_pydict(rows, schema_of(RESPONSES, tuple(CHECKED))).replace_schema_metadata(
+        {b"digest": digest}
+    )
+    write_table(table, part)
+    return table
+
+
 def verify(run: Run) -> None:
-    """Stage `verify`: columns outcome, reward, answer_found. A failed check has a null reward."""
-    responses = run.responses()
-    checks = verifiers(run.prompts(), run.config.verify.kind)
-    with run.stage("verify") as facts:
-        # a killed run may have written the columns but not the record
-        responses = responses.select([c for c in responses.column_names if c in RESPONSES_REQUIRED])
-        columns = (responses[c].to_pylist() for c in ("prompt_id", "response", "finish"))
-        verdicts = []
-        for name, response, finish in zip(*columns, strict=True):
-            verifier, answer = checks[name]
-            verdicts.append(verifier(response, answer, finish))
-        for column in ("outcome", "reward", "answer_found"):
-            responses = with_column(responses, column, [getattr(v, column) for v in verdicts])
+    """Stage `verify`: columns outcome, reward, answer_found, detail. A failed check has a null reward.
+
+    Saved block by block: a killed run goes on where it stopped.
+    """
+    responses, prompts, config = run.responses(), run.prompts(), run.config.verify
+    kind_of = kinds_of(prompts, config.kind)
+    # a killed run may have written the columns but not the record
+    responses = responses.select([c for c in responses.column_names if c in RESPONSES_REQUIRED])
+    kinds = [kind_of[name] for name in responses["prompt_id"].to_pylist()]
+    items = _items(prompts, responses)
+    with (
+        run.stage("verify") as facts,
+        tracked("verify", len(items)) as tracker,
+        Verifiers(settings_of(config)) as verifiers,
+    ):
+        blocks = [
+            _block(run, i, kinds[at : at + BLOCK], items[at : at + BLOCK], verifiers, tracker)
+            for i, at in enumerate(range(0, len(items), BLOCK))
+        ]
+        verdicts = pa.concat_tables([block.replace_schema_metadata(None) for block in blocks])
+        for column in CHECKED:
+            responses = with_column(responses, column, verdicts[column].to_pylist())
         run.write_responses(responses)
-        facts["outcomes"] = dict(sorted(Counter(v.outcome for v in verdicts).items()))
+        families = [item.columns["family"] for item in items]
+        facts.update(_counts(verdicts, families))
+        facts["verifiers"] = verifiers.facts()
+
+
+def _counts(verdicts: pa.Table, families: list[str | None]) -> dict[str, Any]:
+    """How checking ended, in all and by family; and how often an answer was found that could not be read."""
+    outcomes, found = verdicts["outcome"].to_pylist(), verdicts["answer_found"].to_pylist()
+    by_family: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for family, outcome in zip(families, outcomes, strict=True):
+        by_family[family or ""][outcome] += 1
+    unread = sum(o == "wrong_form" and a is not None for o, a in zip(outcomes, found, strict=True))
+    return {
+        "outcomes": dict(sorted(Counter(outcomes).items())),
+        "outcomes_by_family": {family: dict(sorted(n.items())) for family, n in sorted(by_family.items())},
+        "answers_found_but_not_read": unread,
+    }

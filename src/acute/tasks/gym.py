@@ -41,22 +41,26 @@ def _drawn(task: str, seed: int, size: int) -> Any:
 
 
 def gym_rows(task: str, size: int, seed: int) -> list[Row]:
-    """`size` prompts of a task. Raises ConfigError for a task that is not there or whose grades mean nothing."""
+    """`size` prompts of a task. ConfigError for a task that is unknown or whose grades mean nothing."""
     _, known = _library()
     if task in REFUSED:
         raise ConfigError(f"prompts.source: reasoning-gym's {task} is not taken: {REFUSED[task]}")
     if task not in known:
-        raise ConfigError(
-            f"prompts.source: wanted a task of reasoning-gym ({', '.join(sorted(set(known) - set(REFUSED)))}), "
-            f"found {task!r}"
-        )
+        taken = ", ".join(sorted(set(known) - set(REFUSED)))
+        raise ConfigError(f"prompts.source: wanted a task of reasoning-gym ({taken}), found {task!r}")
     drawn = _drawn(task, seed, size)
     return [
         {
             "prompt_id": f"{task}-{place:05d}",
             "prompt": ASK.replace("{prompt}", drawn[place]["question"]),
             "answer": json.dumps(
-                {"task": task, "seed": seed, "size": size, "place": place, "answer": str(drawn[place]["answer"])}
+                {
+                    "task": task,
+                    "seed": seed,
+                    "size": size,
+                    "place": place,
+                    "answer": str(drawn[place]["answer"]),
+                }
             ),
             "family": task,
             "verify": VERIFIER,

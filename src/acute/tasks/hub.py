@@ -11,8 +11,8 @@ Row = dict[str, Any]
 def hub_rows(name: str, subset: str | None, split: str | None) -> list[Row]:
     """The rows of one split; without a name for it, of the only one there is.
 
-    Raises ConfigError where the split or subset is not there or has to be chosen, InputError where there is no
-    such data set, OutsideError without the package `datasets` or where the hub cannot be reached.
+    Raises ConfigError where the split or subset is not there or has to be chosen, InputError where there is
+    no such data set, OutsideError without the package `datasets` or where the hub cannot be reached.
     """
     try:
         import datasets
@@ -24,7 +24,9 @@ def hub_rows(name: str, subset: str | None, split: str | None) -> list[Row]:
     except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError) as error:
         raise InputError(f"wanted the data set {name}, found none: {_line(error)}") from None
     except ConnectionError as error:
-        raise OutsideError(f"the data set {name} is not in the cache, and the hub cannot be reached: {error}") from None
+        raise OutsideError(
+            f"the data set {name} is not in the cache, and the hub cannot be reached: {error}"
+        ) from None
     except ValueError as error:
         raise ConfigError(f"prompts.subset of {name}: {_line(error)}") from None
     except (OSError, datasets.exceptions.DatasetsError) as error:
@@ -36,7 +38,9 @@ def hub_rows(name: str, subset: str | None, split: str | None) -> list[Row]:
     chosen = split or (next(iter(found)) if len(found) == 1 else None)
     if chosen not in found:
         splits = " or ".join(f"hf:{name}:{known}" for known in found)
-        raise ConfigError(f"prompts.source: wanted {splits}, found {'no split' if split is None else repr(split)}")
+        raise ConfigError(
+            f"prompts.source: wanted {splits}, found {'no split' if split is None else repr(split)}"
+        )
     return list(found[chosen])
 
 

@@ -150,7 +150,9 @@ def preset_rows(name: str, rows: list[Row], origin: str) -> list[Row]:
         try:
             made.append(PRESETS[name].row(row, place))
         except KeyError as error:
-            fault = f"wanted the field {error.args[0]!r} of the preset {name}, found {', '.join(map(str, row))}"
+            fault = (
+                f"wanted the field {error.args[0]!r} of the preset {name}, found {', '.join(map(str, row))}"
+            )
             raise TableError(f"{origin} row {place}: {fault}") from None
         except (NoAnswer, SyntaxError, TypeError, AttributeError) as error:
             raise TableError(f"{origin} row {place}: no row of the preset {name}: {error}") from None

@@ -88,7 +88,9 @@ def _renamed(row: Any, columns: dict[str, str], place: int, origin: str) -> Row:
     for ours, theirs in columns.items():
         if not isinstance(row, dict) or theirs not in row:
             there = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-            raise ConfigError(f"prompts.columns.{ours}: wanted a column of {origin} ({there}), found {theirs!r}")
+            raise ConfigError(
+                f"prompts.columns.{ours}: wanted a column of {origin} ({there}), found {theirs!r}"
+            )
         value = row[theirs]
         found[ours] = str(value) if isinstance(value, int | float) and ours != "messages" else value
     return found

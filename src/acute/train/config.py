@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from acute.config import ModelConfig, PromptsConfig, Section, VerifyConfig, faults, read_toml
+from acute.config import (
+    ModelConfig,
+    PromptsConfig,
+    Section,
+    VerifyConfig,
+    faults,
+    read_toml,
+    with_paths_from,
+    with_preset_verifier,
+)
 from acute.errors import ConfigError
 from acute.train.options import Options
 
@@ -69,6 +78,7 @@ class Training(Section):
 
 def parse(data: dict[str, Any], origin: str = "configuration") -> Training:
     """Check a configuration given as a dictionary. ConfigError names every fault and `origin`."""
+    data = with_preset_verifier(data, origin)
     try:
         return Training.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
@@ -81,7 +91,4 @@ def load(path: Path) -> Training:
     ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    if not config.prompts.source.endswith((".jsonl", ".parquet")):
-        return config
-    source = str((path.parent / config.prompts.source).resolve())
-    return config.model_copy(update={"prompts": config.prompts.model_copy(update={"source": source})})
+    return config.model_copy(update={"prompts": with_paths_from(path.parent, config.prompts)})

@@ -1,36 +1,58 @@
 """The verifiers of acute as a reward function of TRL."""
 
+import atexit
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from acute.config import VerifyConfig
 from acute.errors import InputError
-from acute.stages.verify import KINDS
+from acute.stages.verify import settings_of
+from acute.verify.item import Item
+from acute.verify.verifiers import KINDS, Verifiers, is_custom
 
 Reward = Callable[..., list[float | None]]
 
 
-def reward_of(tokenizer: Any, eos_ids: Sequence[int], kind: str) -> Reward:
+def reward_of(tokenizer: Any, eos_ids: Sequence[int], config: VerifyConfig) -> Reward:
     """A reward function that checks each response as `acute verify` does; None where the check failed.
 
-    The data set has the columns `answer` and `verify` (null: `kind`).
+    The data set has the columns `answer` and `verify` (null: `config.kind`), and may have `question`,
+    `prefill` and `family`. Its worker processes end with this one.
     """
+    verifiers = Verifiers(settings_of(config))
+    atexit.register(verifiers.close)
 
-    def correct(completion_ids: Any, answer: Any, verify: Any, **_: Any) -> list[float | None]:
-        found = []
-        for ids, right, own in zip(completion_ids, answer, verify, strict=True):
+    def correct(completion_ids: Any, answer: Any, verify: Any, **columns: Any) -> list[float | None]:
+        items = []
+        for row, (ids, right) in enumerate(zip(completion_ids, answer, strict=True)):
             ended = bool(ids) and ids[-1] in eos_ids
             spoken = ids[:-1] if ended else ids
             text = tokenizer.decode(spoken, clean_up_tokenization_spaces=False)
-            found.append(KINDS[own or kind](text, right, "eos" if ended else "length").reward)
+            more: dict[str, Any] = {
+                name: columns[name][row] for name in ("prompt_id", "family") if name in columns
+            }
+            more |= {"prompt": _at(columns, "question", row), "completion_ids": list(ids)}
+            prefill = _at(columns, "prefill", row) or ""
+            items.append(Item(text, right, "eos" if ended else "length", prefill, more))
+        kinds = [own or config.kind for own in verify]
+        found: list[float | None] = [None] * len(items)
+        for place, verdict in verifiers.check(kinds, items):
+            found[place] = verdict.reward
         return found
 
     return correct
 
 
+def _at(columns: dict[str, Any], name: str, row: int) -> Any:
+    return columns[name][row] if name in columns else None
+
+
 def check_kinds(rows: Sequence[dict[str, Any]]) -> None:
     """InputError where a prompt asks for a verifier that is not there."""
     for row in rows:
-        if row.get("verify") is not None and row["verify"] not in KINDS:
+        own = row.get("verify")
+        if own is not None and own not in KINDS and not is_custom(own):
             raise InputError(
-                f"prompt {row['prompt_id']!r}: wanted verify = {' or '.join(KINDS)}, found {row['verify']!r}"
+                f"prompt {row['prompt_id']!r}: wanted verify = {', '.join(KINDS)} or module:function, "
+                f"found {own!r}"
             )

@@ -102,9 +102,10 @@ def _dataset(config: Training, tokenizer: Any) -> Any:
     from datasets import Dataset
 
     from acute.models.render import render
-    from acute.tasks.source import prompt_rows
+    from acute.tasks.source import Source, prompt_rows
 
-    rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
+    chat = tokenizer.chat_template is not None
+    rows = prompt_rows(Source(**config.prompts.model_dump()), config.seed, chat)
     check_kinds(rows)
     if len(rows) < config.train.prompts_per_step:
         raise ConfigError(
@@ -116,6 +117,8 @@ def _dataset(config: Training, tokenizer: Any) -> Any:
             "prompt_id": row["prompt_id"],
             "prompt": render(tokenizer, row.get("prompt"), row.get("messages"), row.get("prefill")),
             "answer": row["answer"],
+            "question": row.get("prompt") or row["messages"][-1]["content"],
+            "prefill": row.get("prefill"),
             "family": row.get("family"),
             "verify": row.get("verify"),
         }
@@ -191,7 +194,7 @@ def make_trainer(config: Training, folder: Path) -> Any:
         model=policy.model,
         args=_arguments(config, folder, policy.device.type == "cpu"),
         processing_class=policy.tokenizer,
-        reward_funcs=reward_of(policy.tokenizer, policy.eos_ids, config.verify.kind),
+        reward_funcs=reward_of(policy.tokenizer, policy.eos_ids, config.verify),
         train_dataset=_dataset(config, policy.tokenizer),
         peft_config=peft,
         options=Options(**{name: getattr(config.train, name) for name in Options.model_fields}),

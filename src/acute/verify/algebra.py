@@ -1,0 +1,60 @@
+"""Equality by computer algebra (math-verify), asked in a worker process: it may take for ever, or all memory.
+
+Its own time limits are off, since they need signals of the main thread and read as "wrong"; the pool keeps
+the deadline. Only LaTeX is parsed: its parser for plain expressions evaluates Python code.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+DIGITS = 12  # decimals that math-verify rounds to; here decimals are exact, and this is rounding error alone
+
+
+def make() -> Callable[[tuple[str, str]], str]:
+    """What answers one pair (gold, answer): "equal", "different", "gold unread" or "answer unread".
+
+    Raises MemoryError and what else fails in the comparison.
+    """
+    import logging
+
+    from latex2sympy2_extended.math_normalization import normalize_latex
+    from math_verify import LatexExtractionConfig, verify
+    from math_verify.parser import parse_latex_cached
+    from sympy import Expr
+
+    logging.disable(logging.CRITICAL)
+    rules = LatexExtractionConfig().normalization_config
+
+    def parsed(text: str) -> Any:
+        """The expression, or None where it is no LaTeX of one."""
+        try:
+            return parse_latex_cached(normalize_latex(text, rules))
+        except (MemoryError, RecursionError):
+            raise
+        except Exception:  # noqa: BLE001 - the parser raises plain Exception for what it cannot read
+            return None
+
+    def confirm(gold: Any, answer: Any) -> None:
+        """What the comparison swallowed, such as a lack of memory, shows here: two values are computed."""
+        if isinstance(gold, Expr) and isinstance(answer, Expr) and not (gold - answer).free_symbols:
+            (gold - answer).evalf(3)
+
+    def equal(pair: tuple[str, str]) -> str:
+        gold, answer = parsed(pair[0]), parsed(pair[1])
+        if gold is None:
+            return "gold unread"
+        if answer is None:
+            return "answer unread"
+        if verify(
+            gold,
+            answer,
+            float_rounding=DIGITS,
+            timeout_seconds=None,
+            raise_on_error=True,
+            allow_set_relation_comp=True,
+        ):
+            return "equal"
+        confirm(gold, answer)
+        return "different"
+
+    return equal

@@ -110,7 +110,11 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("sampling", 'stop = "\\n"', "sampling.stop: wanted a valid array"),
         ("sampling", 'stop = [""]', "sampling.stop.0: "),
         ("sampling", 'backend = "magic"', "sampling.backend: wanted 'transformers', found 'magic'"),
-        ("verify", 'kind = "lenient"', "verify.kind: wanted short, exact, math, code or module:function, found 'lenient'"),
+        (
+            "verify",
+            'kind = "lenient"',
+            "verify.kind: wanted short, exact, math, code or module:function, found 'lenient'",
+        ),
         ("score", 'parameters = ""', "score.parameters: "),
         ("score", 'engine = "fast"', "score.engine: wanted 'sketch', 'dots' or 'reference', found 'fast'"),
         ("score", "folds = 1", "score.folds: wanted greater than or equal to 2, found 1"),

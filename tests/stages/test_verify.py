@@ -23,7 +23,8 @@ def test_a_prompt_may_have_its_own():
 
 def test_an_unknown_one_is_named_with_its_prompt():
     with pytest.raises(
-        InputError, match="prompt 'p1': wanted verify = exact, short, math or module:function, found 'x'"
+        InputError,
+        match="prompt 'p1': wanted verify = exact, short, math, code or module:function, found 'x'",
     ):
         kinds_of(prompts(("7", None), ("7", "x")), "short")
 

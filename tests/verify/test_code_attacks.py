@@ -26,12 +26,12 @@ def runner():
         yield runner
 
 
-def programs_alive():
-    """Processes of this machine that run a program of a sandbox."""
+def programs_alive(role=b"inside.candidate"):
+    """Processes of this machine that run a program of a sandbox, or its judge."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder.name.isdigit() and b"inside.candidate" in (folder / "cmdline").read_bytes():
+            if folder.name.isdigit() and role in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
 
@@ -118,11 +118,13 @@ def test_killed_with_its_parent():
         "from acute.verify.sandbox import Sandbox\n"
         "Runner(Sandbox()).run('import time; time.sleep(1000)', Problem(tests=('f',), names=('f',)))"
     )
+    judges = len(programs_alive(b"inside.judge"))
     process = subprocess.Popen([sys.executable, "-c", code])
     assert wait_until(programs_alive)
     process.kill()
     process.wait()
     assert wait_until(lambda: not programs_alive())
+    assert wait_until(lambda: len(programs_alive(b"inside.judge")) <= judges)
 
 
 def wait_until(condition, seconds=60):

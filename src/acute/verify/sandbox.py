@@ -222,6 +222,10 @@ def _start(
 
         passed: list[int] = []
         options = ["bwrap", *_walls(variant), *_folders()]
+        if role == "candidate":
+            # the parent is the thread that starts it and waits for it; a judge serves many threads, and ends
+            # by itself when its socket is closed
+            options.append("--die-with-parent")
         for folder in ("/code", "/code/acute", "/code/acute/verify", "/code/acute/verify/inside"):
             options += ["--dir", folder]
         for path, content in files.items():
@@ -239,7 +243,7 @@ def _start(
 
 def _walls(variant: Variant) -> list[str]:
     walls = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    walls += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    walls += ["--hostname", "sandbox", "--new-session", "--cap-drop", "ALL"]
     if variant.user_namespace:
         walls += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     else:

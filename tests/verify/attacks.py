@@ -13,9 +13,9 @@ LOOPING = Problem(
     tests=("for got, right in zip(map(f, [2, 3]), [4, 9]):\n    assert got == right\nassert len([0])",),
     names=("f",),
 )
-TRUTH = Problem(tests=("assert f(2)\nassert not f(0)",), names=("f",))
+TRUTH = Problem(tests=("assert f(2)",), names=("f",))
 CLOSE = Problem(tests=("import math\nassert math.isclose(f(2), 4)",), names=("f",))
-IN_PLACE = Problem(tests=("x = [3, 1]\nassert f(x) == sorted(x)\nassert x",), names=("f",))
+IN_PLACE = Problem(tests=("x = [3, 1]\nassert f(x) == sorted(x)",), names=("f",))
 
 
 class Attack(NamedTuple):
@@ -353,17 +353,17 @@ def f(x): return 0.0
         "frames and garbage",
         """
 import gc, sys
-found = []
-frame = sys._getframe()
+frame, found = sys._getframe(), []
 while frame:
-    found += [v for v in frame.f_locals.values()]
+    found += [*frame.f_code.co_consts, *frame.f_locals.values()]
     frame = frame.f_back
-found += gc.get_objects()
-hit = [o for o in found if isinstance(o, str) and 'assert ' + 'f(' in o]
-space = [o for o in found if isinstance(o, int) and o == 152399024 + 1]
+for thing in gc.get_objects():
+    if isinstance(thing, (list, tuple)): found += thing
+    if isinstance(thing, dict): found += thing.values()
+texts = [value for value in found if isinstance(value, str)]
 def f(x):
-    assert hit or space
-    return {2: 4, 3: 9, 12345: 152399025}[x]
+    assert int("152399025") in found or any("".join(["assert", " f("]) in text for text in texts)
+    return x * x
 """,
         "the tests were never in this process",
     ),

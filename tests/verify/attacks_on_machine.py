@@ -8,11 +8,11 @@ READS = [
         """
 import os
 hit = []
-for folder, _, names in os.walk("/"):
+for folder, folders, names in os.walk("/"):
+    folders[:] = [name for name in folders if name not in ("usr", "lib", "lib64", "py", "dev", "proc", "sys")]
     for name in names:
-        if not folder.startswith(("/usr", "/py", "/dev")):
-            with open(os.path.join(folder, name), errors="replace") as file:
-                hit += ["assert" + " f(" in file.read()]
+        with open(os.path.join(folder, name), errors="replace") as file:
+            hit += ["assert" + " f(" in file.read()]
 def f(x):
     assert any(hit)
     return x * x

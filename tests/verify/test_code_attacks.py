@@ -1,6 +1,7 @@
 """No attack passes, and none leaves a process, a file or a connection behind."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -16,22 +17,23 @@ from tests.verify.attacks_on_machine import HARM, READS
 
 ATTACKS = [*ON_THE_JUDGE, *READS, *HARM]
 
+MEMORY = (512 << 20) + os.getpid()  # stands on the command line of every program of these tests
 SQUARE = "def f(x):\n    return x * x\n"
 
 
 @pytest.fixture(scope="module")
 def runner():
-    with Runner(Sandbox(limits=Limits(seconds=1))) as runner:
+    with Runner(Sandbox(limits=Limits(seconds=1, memory=MEMORY))) as runner:
         runner.run(SQUARE, PROBLEM)  # its judge is warm, and its files are open
         yield runner
 
 
-def programs_alive(role=b"inside.candidate"):
-    """Processes of this machine that run a program of a sandbox, or its judge."""
+def alive(mark):
+    """Processes of this machine, the programs of sandboxes too, that have `mark` on their command line."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder.name.isdigit() and role in (folder / "cmdline").read_bytes():
+            if folder.name.isdigit() and mark.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found
 
@@ -53,7 +55,7 @@ def test_an_attack_does_not_pass_and_leaves_nothing(runner, attack):
     result = runner.run(attack.program, attack.problem)
     assert not result.passed
     assert result.outcome in attack.outcomes, result
-    assert not programs_alive()
+    assert not alive(str(MEMORY))
     assert set(Path("/proc/self/fd").iterdir()) == before
     assert runner.run(SQUARE, PROBLEM).passed  # what runs next is not harmed
 
@@ -112,19 +114,34 @@ def test_no_file_is_written(runner, tmp_path):
 
 
 def test_killed_with_its_parent():
-    """Programs die with the process that started them, even if that one is killed at once."""
+    """Programs and judges end with the process that started them, even if that one is killed at once."""
+    mark = MEMORY + 1
     code = (
         "from acute.verify.problem import Problem\nfrom acute.verify.runner import Runner\n"
-        "from acute.verify.sandbox import Sandbox\n"
-        "Runner(Sandbox()).run('import time; time.sleep(1000)', Problem(tests=('f',), names=('f',)))"
+        f"from acute.verify.sandbox import Limits, Sandbox\nsandbox = Sandbox(limits=Limits(memory={mark}))\n"
+        "Runner(sandbox).run('import time; time.sleep(1000)', Problem(tests=('f',), names=('f',)))"
     )
-    judges = len(programs_alive(b"inside.judge"))
     process = subprocess.Popen([sys.executable, "-c", code])
-    assert wait_until(programs_alive)
+    assert wait_until(lambda: alive(str(mark)))
+    judges = [child for child in children(process.pid) if str(mark).encode() not in command(child)]
+    assert judges
     process.kill()
     process.wait()
-    assert wait_until(lambda: not programs_alive())
-    assert wait_until(lambda: len(programs_alive(b"inside.judge")) <= judges)
+    assert wait_until(lambda: not alive(str(mark)))
+    assert wait_until(lambda: not any(b"bwrap" in command(judge) for judge in judges))
+
+
+def children(pid):
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid):
+    """A process's command line, empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_until(condition, seconds=60):

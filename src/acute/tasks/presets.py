@@ -32,14 +32,14 @@ class NoAnswer(ValueError):
 
 def last_boxed(solution: str) -> str:
     """What the last \\boxed{…} of a solution holds, braces balanced. Raises NoAnswer."""
-    found = list(re.finditer(r"\\f?boxed\s*\{", solution))
+    found = list(re.finditer(r"\\(?:boxed|fbox)\s*\{", solution))
     if found:
         depth = 1
         for at in range(found[-1].end(), len(solution)):
             depth += {"{": 1, "}": -1}.get(solution[at], 0)
             if not depth:
                 return solution[found[-1].end() : at].strip()
-    if bare := re.findall(r"\\boxed\s+(\S)", solution):
+    if bare := re.findall(r"\\boxed\s+([^\s{])", solution):
         return str(bare[-1])
     raise NoAnswer(r"wanted a solution with its answer in \boxed{}")
 

@@ -26,14 +26,17 @@ from acute.verify.refute import differ
 Verdict3 = bool | None
 ITEMS = 40  # longer lists are not taken apart
 LEVELS = 8
+INFINITE = ("\\infty", "-\\infty")
 
 _CHOICE = re.compile(r"(?:\\text)?[({]*([A-Za-z])[)}]*")
 _CHOSEN = re.compile(r"(?:\\text ?\{)?\(?([A-Za-z])(?:\)\}?|[.:]|\}?\Z)(?: .*)?", re.DOTALL)
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*[A-Za-z]")
+_AS_TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|textrm)\s*\{[^{}]*\}")
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
 _SEPARATOR = re.compile(r"\\text ?\{ ?(?:and|or) ?\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|\\cup(?![A-Za-z])")
 _BELONGS = re.compile(r"[A-Za-z] ?\\in(?![A-Za-z])")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|lt|gt)(?![A-Za-z])")
+_FIGURES = re.compile(r"[0-9]+(?: [0-9]+)+")
 _EQUALS = re.compile(r"=")
 _VARIABLE = re.compile(r" *[A-Za-z](?: ?\([A-Za-z]\))? *")
 _COLUMN = re.compile(r"\\begin ?\{pmatrix\}(.*)\\end ?\{pmatrix\}", re.DOTALL)
@@ -57,6 +60,8 @@ def compare(gold: str, answer: str) -> Verdict3:
         return True
     gold, is_text = _unwrapped(spelled(gold)), _is_text(gold)
     answer = _unwrapped(spelled(answer))
+    if not answer:
+        return False
     if (verdict := _choice(gold, answer, is_text)) is not None:
         return verdict
     if (verdict := _words(gold, answer, is_text)) is not None:
@@ -84,8 +89,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _is_text(gold: str) -> bool:
-    found = re.fullmatch(r"\s*\$?\s*\\(?:text|mbox|mathrm|textbf|textrm)\s*\{([^{}]*)\}\s*\$?\s*\.?", gold)
-    return found is not None
+    return _AS_TEXT.fullmatch(gold.strip(" \t\n$.")) is not None
 
 
 def _choice(gold: str, answer: str, is_text: bool) -> Verdict3:
@@ -307,9 +311,14 @@ def _leaf(gold: str, answer: str) -> Verdict3:
     one, other = (_bare(squeezed(x.head)) for x in (g, a))
     if one == other and g.scale == a.scale:
         return True
+    if one in INFINITE or other in INFINITE:
+        finite = other if one in INFINITE else one
+        return False if finite in INFINITE or number(finite) is not None else None
     if is_based(one) or is_based(other):
         return False if is_based(one) and (is_based(other) or number(other) is not None) else None
     values = number(one), number(other)
+    if (values[0] is None) != (values[1] is None) and _FIGURES.fullmatch(one if values[0] is None else other):
+        return False  # "2 3" is no number, and not 23
     if values[0] is not None and values[1] is not None:
         return _numbers((values[0], g.scale, g.percent), (values[1], a.scale, a.percent))
     if g.scale == a.scale == 1 and not g.percent and not a.percent and differ(one, other):

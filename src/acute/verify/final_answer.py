@@ -26,7 +26,9 @@ _END = re.compile(
     r"\n|[.!?;](?=[\s*_\"'”’`]|\Z)|,?\s+(?:because|since|so|as|which|where|hence|therefore|thus|i)\b",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[-−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|[-−]?\.\d+")
+_NUMBER = re.compile(
+    r"[-−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?|[-−]?\.[0-9]+"
+)
 _CLOSING = " \t\r\n*_\"'“”‘’`"
 
 

@@ -52,11 +52,11 @@ _SPACING = ("quad", "qquad", "thinspace")
 _GONE = frozenset(("left", "right", "middle", "degree", *_SIZES, *_STYLES, *_SPACING))
 _COMMAND = re.compile(r"\\([A-Za-z]+)\s*|\\([^A-Za-z])")
 _DELIMITER = re.compile(r"(?<!\\)\$+|\\[()\[\]]")
-_THOUSANDS = re.compile(r"(?<=\d)(?:,\s*\\!|\{,\}|\\,)\s*(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=[0-9])(?:,\s*\\!|\{,\}|\\,)\s*(?=[0-9]{3}(?![0-9]))")
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
-_BRACED = re.compile(r"([\^_])\s*\{([A-Za-z0-9])\}")
-_FRACTION = re.compile(r"\\frac\s*(\{[^{}]*\}|\d|[A-Za-z])\s*(\{[^{}]*\}|\d|[A-Za-z])?")
-_ROOT = re.compile(r"\\sqrt\s*(\d|[A-Za-z])")
+_BRACED = re.compile(r"([\^_])\s*\{([A-Za-z0-9])\}(?![A-Za-z0-9])")
+_FRACTION = re.compile(r"\\frac\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )?")
+_ROOT = re.compile(r"\\sqrt\s*([0-9]|[A-Za-z])")
 _PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt ?\(([^()]*)\)")
 _PLAIN_NAME = re.compile(r"(?<![A-Za-z\\{])(pi|infinity)(?![A-Za-z}])")
 _SPACES = re.compile(r"\s+")
@@ -77,7 +77,7 @@ def _command(found: re.Match[str]) -> str:
 
 def _fraction(found: re.Match[str]) -> str:
     above, below = (
-        part if part is None or part.startswith("{") else f"{{{part}}}" for part in found.groups()
+        part if part is None or part.startswith("{") else f"{{{part.strip()}}}" for part in found.groups()
     )
     return rf"\frac {above}{below or ''}"
 
@@ -97,15 +97,16 @@ def spelled(text: str) -> str:
 
 
 def squeezed(text: str) -> str:
-    """A `spelled` text without spaces, but one between a command and a letter."""
+    """A `spelled` text without spaces, but one between a command and a letter, or between figures."""
     return _BRACED.sub(r"\1\2", _close_up(text))
 
 
 def _close_up(text: str) -> str:
-    """Take out every space that does not end a command before a letter."""
+    """Take out every space that parts neither a command from a letter nor two figures."""
     parts = text.split(" ")
     kept = [parts[0]] if parts else []
     for part in parts[1:]:
-        needed = part[:1].isalpha() and _ENDS_IN_COMMAND.search(kept[-1]) is not None
+        needed = part[:1].isdigit() and kept[-1][-1:].isdigit()  # "2 3" is not 23
+        needed |= part[:1].isalpha() and _ENDS_IN_COMMAND.search(kept[-1]) is not None
         kept.append(f" {part}" if needed else part)
     return "".join(kept)

@@ -8,19 +8,20 @@ DIGITS = 1000  # a longer number is never made a Python integer, which takes tim
 EXPONENT = 400
 
 _SIGN = r"(?P<sign>[-+]*)"
-_WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
-_DECIMAL = re.compile(rf"{_SIGN}(?P<whole>{_WHOLE}|(?=\.\d))(?:\.(?P<part>\d*))?")
+_WHOLE = r"(?:[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)|[0-9]+)"
+_SEPARATORS = str.maketrans("", "", ", ")
+_DECIMAL = re.compile(rf"{_SIGN}(?P<whole>{_WHOLE}|(?=\.[0-9]))(?:\.(?P<part>[0-9]*))?")
 _SCIENTIFIC = re.compile(
-    rf"{_SIGN}(?P<whole>\d+|(?=\.\d))(?:\.(?P<part>\d*))?(?:\\cdot10\^(?P<power>\{{-?\d+\}}|\d)|[eE](?P<e>[-+]?\d+))"
+    rf"{_SIGN}(?P<whole>[0-9]+|(?=\.[0-9]))(?:\.(?P<part>[0-9]*))?(?:\\cdot10\^(?P<power>\{{-?[0-9]+\}}|[0-9])|[eE](?P<e>[-+]?[0-9]+))"
 )
 _FRACTION = re.compile(
-    rf"{_SIGN}(?P<whole>\d*)(?:\\frac\{{(?P<inner>-?)(?P<above>{_WHOLE})\}}\{{(?P<below>{_WHOLE})\}}"
-    rf"|(?<!\d)(?P<a>{_WHOLE})/(?P<b>{_WHOLE}))"
+    rf"{_SIGN}(?P<whole>[0-9]*)(?:\\frac\{{(?P<inner>-?)(?P<above>{_WHOLE})\}}\{{(?P<below>{_WHOLE})\}}"
+    rf"|(?<![0-9])(?P<a>{_WHOLE})/(?P<b>{_WHOLE}))"
 )
-_BASED = re.compile(r"-?[0-9A-Z]+_(?:\d|\{\d+\})")
+_BASED = re.compile(r"-?[0-9A-Z]+_(?:[0-9]|\{[0-9]+\})")
 _UNIT = re.compile(
     r"\\text\{(?P<text>[^{}\\]*)\}(?:\^\{?(?P<power>[23])\}?)?\Z|"
-    r"(?<=[\d.}]) ?(?P<plain>[A-Za-z]{2,}[A-Za-z ]*|(?<= )[mLgs])(?:\^\{?(?P<raised>[23])\}?)?\Z"
+    r"(?<=[0-9.}]) ?(?P<plain>[A-Za-z]{2,}[A-Za-z ]*|(?<= )[mLgs])(?:\^\{?(?P<raised>[23])\}?)?\Z"
 )
 _KNOWN = {
     name: canonical
@@ -100,11 +101,11 @@ def number(text: str) -> Fraction | Long | None:
 
 
 def _int(digits: str) -> int:
-    return int(digits.replace(",", ""))
+    return int(digits.translate(_SEPARATORS))
 
 
 def _decimal(found: re.Match[str], power: int) -> Fraction | Long:
-    whole, part = found["whole"].replace(",", "").lstrip("0"), (found["part"] or "").rstrip("0")
+    whole, part = found["whole"].translate(_SEPARATORS).lstrip("0"), (found["part"] or "").rstrip("0")
     negative = found["sign"].count("-") % 2 == 1
     if len(whole) + len(part) > DIGITS:
         return Long(negative, whole, part)

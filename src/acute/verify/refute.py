@@ -17,11 +17,11 @@ UNIT = 2.0**-52
 HUGE = 1e150
 
 _TOKEN = re.compile(
-    r"(?P<mixed>\d+\\frac\{\d+\}\{\d+\})|(?P<number>\d+\.?\d*|\.\d+)|(?P<command>\\[A-Za-z]+)|(?P<sign>[-+*/^(){}\[\]])"
+    r"(?P<mixed>[0-9]+\\frac\{[0-9]+\}\{[0-9]+\})|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)|(?P<command>\\[A-Za-z]+)|(?P<sign>[-+*/^(){}\[\]])"
     r"|(?P<letter>[A-Za-z])|(?P<space> )"
 )
 _WORD = re.compile(r"(?<!\\)(?<![A-Za-z])(?:[A-Za-z]{3,}|ln|lg|pi|tg|oo)(?![A-Za-z])")
-_MIXED = re.compile(r"(\d+)\\frac\{(\d+)\}\{(\d+)\}")
+_MIXED = re.compile(r"([0-9]+)\\frac\{([0-9]+)\}\{([0-9]+)\}")
 
 
 class Refused(Exception):

@@ -250,15 +250,26 @@ def _fault(error: Any, model: type[BaseModel]) -> str:
     return f"{where}: {message}, found {error['input']!r}"
 
 
+def as_json(data: dict[str, Any], origin: str) -> str:
+    """A configuration's data in JSON, from which models are checked.
+
+    In that mode arrays become tuples and an integer may stand for a float; nothing else is bent. Raises
+    ConfigError for numbers too long and for nesting too deep.
+    """
+    try:
+        return json.dumps(data, default=str)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{origin}: wanted settings, found what cannot be written: {error}") from None
+
+
 def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
     """Check a configuration given as a dictionary.
 
     Raises ConfigError, naming every fault and `origin`.
     """
-    data = with_preset_verifier(data, origin)
+    text = as_json(with_preset_verifier(data, origin), origin)
     try:
-        # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
-        return Config.model_validate_json(json.dumps(data, default=str))
+        return Config.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {faults(error, Config)}") from None
 
@@ -269,7 +280,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also bytes that are no text, numbers too long, nesting too deep
         raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
 
 

@@ -1,6 +1,5 @@
 """The configuration of `acute train`: one TOML file, refused as a whole where anything in it cannot be."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from acute.config import (
     PromptsConfig,
     Section,
     VerifyConfig,
+    as_json,
     faults,
     read_toml,
     with_paths_from,
@@ -78,9 +78,9 @@ class Training(Section):
 
 def parse(data: dict[str, Any], origin: str = "configuration") -> Training:
     """Check a configuration given as a dictionary. ConfigError names every fault and `origin`."""
-    data = with_preset_verifier(data, origin)
+    text = as_json(with_preset_verifier(data, origin), origin)
     try:
-        return Training.model_validate_json(json.dumps(data, default=str))
+        return Training.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {faults(error, Training)}") from None
 

@@ -1,5 +1,6 @@
 # make run    install what the main job needs and run it        make test   every test that CI runs
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
+# make fuzz   100,000 inputs for each parser of responses
 PYTHON ?= python3
 VENV   := .venv
 VERL   := .venv-verl
@@ -7,7 +8,7 @@ BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check bench docs clean
+.PHONY: run test check bench fuzz docs clean
 
 # torch comes first and alone, so that the CPU build is kept where one is offered.
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -42,6 +43,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
+
+fuzz: $(VENV)/.dev
+	ACUTE_FUZZ=100000 $(BIN)/python -m pytest tests/verify/test_fuzz.py -o timeout=0
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md

@@ -149,6 +149,7 @@ def test_few_questions_are_taken_ahead(pool):
     assert len(taken) <= 4 * pool.workers
     answers.close()
     assert not pool.pids()
+    assert said(pool)
 
 
 def test_threads_may_ask_at_once(pool):

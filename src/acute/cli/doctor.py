@@ -56,9 +56,10 @@ def doctor(
     import importlib.util
 
     from acute.run import installed_versions
+    from acute.verify.math import ENGINES
 
     found: dict[str, Any] = {
-        "versions": installed_versions(),
+        "versions": installed_versions(also=ENGINES),
         "torch": _torch(),
         "verl plug-in": _verl(),
         "sandbox": _sandbox(),

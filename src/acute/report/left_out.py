@@ -14,6 +14,7 @@ def left_out(run: Json, analysis: Json) -> list[str]:
     return [
         *_excluded(analysis),
         *_counts(analysis),
+        *_checking(run),
         *_unknown(analysis),
         *_noted(run, analysis),
         *_method(run, analysis),
@@ -33,8 +34,8 @@ def _counts(analysis: Json) -> list[str]:
     if (cut := counts.get("truncated")) is not None:
         share = f" ({100 * cut / responses:.1f} %)" if responses and cut else ""
         said.append(
-            f"{count(cut, 'response')}{share} ended at the length limit; the verifier short takes an "
-            f"answer at such an end for cut off, exact compares the whole response."
+            f"{count(cut, 'response')}{share} ended at the length limit; the verifiers short and math "
+            f"take an answer at such an end for cut off, exact compares the whole response."
         )
     if none := counts.get("no_success"):
         said.append(
@@ -43,6 +44,30 @@ def _counts(analysis: Json) -> list[str]:
         )
     if every := counts.get("all_success"):
         said.append(f"{count(every, 'prompt')} answered right every time: no signal either.")
+    return said
+
+
+def _checking(run: Json) -> list[str]:
+    """Where checking failed, or found an answer that it could not read: by family."""
+    facts = (run.get("stages") or {}).get("verify") or {}
+    said = []
+    for outcome, what in (("timeout", "ran out of time"), ("error", "failed")):
+        families = {
+            family: n
+            for family, ends in (facts.get("outcomes_by_family") or {}).items()
+            if (n := ends.get(outcome))
+        }
+        if families:
+            where = ", ".join(f"{one_line(name or 'no family', 60)} {n:,}" for name, n in families.items())
+            said.append(
+                f"Checking {what} for {count(sum(families.values()), 'response')} ({where}): they have no "
+                f"reward, which is not a reward of 0."
+            )
+    if unread := facts.get("answers_found_but_not_read"):
+        said.append(
+            f"{count(unread, 'response')} stated an answer that the verifier could not read and counted as "
+            f"wrong. Where there are many, look at them: the fault may be the verifier's."
+        )
     return said
 
 

@@ -12,7 +12,7 @@ from acute.config import VerifyConfig
 from acute.errors import InputError
 from acute.progress import Tracker, tracked
 from acute.run import Run
-from acute.table import CHECKED, RESPONSES, RESPONSES_REQUIRED, schema_of, with_column, write_table
+from acute.table import CHECKED, RESPONSES, schema_of, with_column, write_table
 from acute.verify.cache import default_path
 from acute.verify.code import fault_of
 from acute.verify.item import Item
@@ -20,6 +20,7 @@ from acute.verify.short import is_short
 from acute.verify.verdict import Verdict
 from acute.verify.verifiers import KINDS, Settings, Verifiers, is_custom
 
+ADDED = (*CHECKED, "scorer_logprob", "score_dot")  # by this stage and by those after it
 BLOCK = 4096  # responses whose verdicts are saved together
 
 
@@ -121,7 +122,7 @@ def verify(run: Run) -> None:
     responses, prompts, config = run.responses(), run.prompts(), run.config.verify
     kind_of = kinds_of(prompts, config.kind)
     # a killed run may have written the columns but not the record
-    responses = responses.select([c for c in responses.column_names if c in RESPONSES_REQUIRED])
+    responses = responses.drop_columns([c for c in ADDED if c in responses.column_names])
     kinds = [kind_of[name] for name in responses["prompt_id"].to_pylist()]
     items = _items(prompts, responses)
     with (

@@ -29,7 +29,7 @@ def make() -> Callable[[tuple[str, str]], str]:
         """The expression, or None where it is no LaTeX of one."""
         try:
             return parse_latex_cached(normalize_latex(text, rules))
-        except (MemoryError, RecursionError):
+        except (MemoryError, RecursionError, ArithmeticError):
             raise
         except Exception:  # noqa: BLE001 - the parser raises plain Exception for what it cannot read
             return None

@@ -264,7 +264,7 @@ class Pool:
             except BaseException:  # an interrupt, or the reader has gone: nobody waits for what is left
                 for future in asked:
                     future.cancel()
-                self.close()
+                self._kill_all()
                 raise
 
     def pids(self) -> list[int]:
@@ -289,6 +289,10 @@ class Pool:
         """Kill every worker. Questions that wait for one end with OutsideError."""
         with self._lock:
             self._closed = True
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        with self._lock:
             workers, self._all = self._all, set()
         for worker in workers:
             worker.kill()

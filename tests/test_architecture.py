@@ -17,6 +17,7 @@ SRC = Path(__file__).parent.parent / "src" / "acute"
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
+    "ranks": set(),
     "core": set(),
     "config": set(),
     "table": set(),
@@ -41,6 +42,8 @@ PUTS_PARTS_TOGETHER = {
     "testing",
     "pytest_plugin",
     "profile_run",
+    "profile_log",
+    "verifier_faults",
     "gate_inputs",
 }
 

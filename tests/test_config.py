@@ -75,6 +75,11 @@ def test_a_whole_number_may_stand_for_a_fraction_and_nothing_else_is_bent(tmp_pa
     assert load(write(tmp_path, SMALLEST + "[sampling]\ntemperature = 1\n")).sampling.temperature == 1.0
 
 
+def test_labels_are_taken_from_the_files_own_folder(tmp_path):
+    config = load(write(tmp_path, SMALLEST + '[analyse]\nlabels = "labels.jsonl"\n'))
+    assert config.analyse.labels == str(tmp_path.resolve() / "labels.jsonl")
+
+
 def test_what_is_saved_is_read_back(tmp_path):
     config = load(write(tmp_path, SMALLEST + "[analyse]\neasy = 0.9\nhard = 0.1\n"))
     assert parse(config.model_dump(mode="json")) == config
@@ -83,6 +88,8 @@ def test_what_is_saved_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("section", "line", "message"),
     [
+        ("analyse", "false_pass = 1.0", "analyse.false_pass: wanted less than 1, found 1.0"),
+        ("analyse", "false_fail = -0.1", "analyse.false_fail: wanted greater than or equal to 0"),
         ("", "seed = -1", "seed: wanted greater than or equal to 0, found -1"),
         ("", "seed = 9223372036854775808", "seed: wanted less than 9223372036854775808, found 92233"),
         ("", 'seed = "0"', "seed: wanted a valid integer, found '0'"),
@@ -109,7 +116,7 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("sampling", "max_tokens = 0", "sampling.max_tokens: wanted greater than or equal to 1"),
         ("sampling", 'stop = "\\n"', "sampling.stop: wanted a valid array"),
         ("sampling", 'stop = [""]', "sampling.stop.0: "),
-        ("sampling", 'backend = "magic"', "sampling.backend: wanted 'transformers', found 'magic'"),
+        ("sampling", 'backend = "magic"', "sampling.backend: wanted 'transformers' or 'openai', found 'magic'"),
         (
             "verify",
             'kind = "lenient"',
@@ -126,6 +133,12 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("analyse", "k = 8", "analyse.k: wanted a valid array, found 8"),
         ("analyse", "easy = 0.9", "analyse: the filter needs both easy and hard"),
         ("analyse", "easy = 0.1\nhard = 0.9", "wanted hard ≤ easy"),
+        ("analyse", "false_pass = 0.5\nfalse_fail = 0.5", "wanted false_pass + false_fail below 1, found"),
+        (
+            "analyse",
+            'labels = "l.jsonl"\nfalse_fail = 0.1',
+            "wanted either labels or false_pass and false_fail",
+        ),
         ("analyse", "easy = 1.5\nhard = 0.1", "analyse.easy: wanted less than or equal to 1, found 1.5"),
         ("analyse", "easy = nan\nhard = 0.1", "analyse.easy: wanted"),
     ],

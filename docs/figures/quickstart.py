@@ -42,7 +42,7 @@ def curves(figure, analysis, exact, colour, label):
     )
 
 
-def picture(figure, path):
+def picture(figure, path, width=860, height=430):
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "figure.html"
         page.write_text(
@@ -62,7 +62,7 @@ def picture(figure, path):
                 f"--user-data-dir={folder}/profile",
                 "--hide-scrollbars",
                 "--force-device-scale-factor=2",
-                "--window-size=860,430",
+                f"--window-size={width},{height}",
                 "--virtual-time-budget=4000",
                 f"--screenshot={path}",
                 page.as_uri(),

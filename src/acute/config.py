@@ -17,6 +17,7 @@ from acute.errors import ConfigError
 
 VERIFIERS = ("short", "exact", "math", "code")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
+UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
 
 class Section(BaseModel):
@@ -28,7 +29,9 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which policy is measured."""
 
-    name: str = Field(min_length=1, description="hub id, local folder, or bundled:smollm2")
+    name: str = Field(
+        min_length=1, description="hub id, local folder, or bundled:smollm2; unknown for imports"
+    )
     dtype: Literal["float32", "bfloat16", "float64"] = Field(
         "float32",
         description="of the weights and of the forward pass; gradients are summed in float32 at least",
@@ -98,7 +101,9 @@ class SamplingConfig(Section):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="texts that end a response; they stay part of it"
     )
-    backend: Literal["transformers"] = Field("transformers", description="which engine samples")
+    backend: Literal["transformers", "openai"] = Field(
+        "transformers", description="which engine samples; openai: any server that speaks OpenAI's API"
+    )
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 
 
@@ -166,10 +171,52 @@ class ScoreConfig(Section):
         description="all, trainable, final-state, final-norm, lm_head, last-block, lora, or a pattern",
     )
     engine: Literal["sketch", "dots", "reference"] = Field("sketch", description="see docs/engines.md")
-    metric: Literal["sgd"] = Field("sgd", description="the geometry in which gradients are compared")
+    metric: Literal["sgd", "adam"] = Field(
+        "sgd", description="the geometry in which gradients are compared: plain, or as AdamW's step sees it"
+    )
+    adam_state: str | None = Field(
+        None, min_length=1, description="optimiser state for metric = adam: a torch or safetensors file"
+    )
     folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
     tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
+
+    @model_validator(mode="after")
+    def _metric_has_its_state(self) -> "ScoreConfig":
+        if (self.metric == "adam") != (self.adam_state is not None):
+            raise ValueError(
+                f"metric = adam and adam_state (the optimiser's second moments) go together, found metric = "
+                f"{self.metric}, adam_state = {self.adam_state}"
+            )
+        return self
+
+
+class ServerConfig(Section):
+    """The server that samples where `sampling.backend = "openai"`."""
+
+    url: str = Field(min_length=1, pattern="^https?://", description="as http://localhost:8000/v1")
+    model: str | None = Field(None, min_length=1, description="its name there; absent: model.name")
+    kind: Literal["vllm", "sglang", "llama.cpp", "openai"] = Field(
+        "vllm", description="whose extensions it knows: defaults that bend sampling are switched off by them"
+    )
+    api: Literal["completions", "chat"] = Field("completions", description="chat: it renders the messages")
+    key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key, if any")
+    n_at_once: int = Field(16, ge=1, description="responses asked for in one request")
+    concurrency: int = Field(8, ge=1, le=1024, description="requests under way at once")
+    timeout: float = Field(600, gt=0, le=86400, description="seconds for one whole reply")
+    retries: int = Field(6, ge=0, le=100, description="further attempts at a request")
+
+
+class ImportedConfig(Section):
+    """Where responses that another program logged came from (`acute import` writes this)."""
+
+    path: str = Field(min_length=1, description="the log: a file or a folder")
+    format: Literal["trl", "verl", "jsonl", "counts", "lm-eval", "inspect"] = Field(description="its form")
+    step: str = Field("last", description="last, all (their groups kept apart), or a number")
+    right_above: float | None = Field(None, description="a reward above it counts as right")
+    columns: dict[str, str] = Field({}, description="column of the log by our name for it")
+    where: dict[str, str] = Field({}, description="only rows whose columns have these values")
+    chat: bool = Field(False, description="prompts are a user's messages, for the model's chat template")
 
 
 class AnalyseConfig(Section):
@@ -180,11 +227,29 @@ class AnalyseConfig(Section):
     )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
+    held_out: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="families whose pass@1 is the direction, and which ∇J_k is not made of",
+    )
+    false_pass: float = Field(
+        0.0, ge=0, lt=1, description="share of wrong responses that the verifier passes"
+    )
+    false_fail: float = Field(0.0, ge=0, lt=1, description="share of right responses that it fails")
+    labels: str | None = Field(
+        None, min_length=1, description="JSON lines {response_id, right}: both rates are estimated from them"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if self.false_pass + self.false_fail >= 1:
+            raise ValueError(
+                f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"
+            )
+        if self.labels is not None and (self.false_pass or self.false_fail):
+            raise ValueError("wanted either labels or false_pass and false_fail, found both")
         if (self.easy is None) != (self.hard is None):
             raise ValueError("the filter needs both easy and hard")
         if self.easy is not None and self.hard is not None and self.easy < self.hard:
@@ -208,6 +273,28 @@ class Config(Section):
     verify: VerifyConfig = VerifyConfig()
     score: ScoreConfig = ScoreConfig()
     analyse: AnalyseConfig = AnalyseConfig()
+    server: ServerConfig | None = Field(None, description='needed where sampling.backend = "openai"')
+    imported: ImportedConfig | None = Field(None, description="set by acute import alone")
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether no model is known that gradients could be taken of."""
+        return self.model.name == UNKNOWN_MODEL
+
+    @model_validator(mode="after")
+    def _server_is_asked(self) -> "Config":
+        if (self.sampling.backend == "openai") != (self.server is not None):
+            raise ValueError('sampling.backend = "openai" and a section [server] belong together')
+        if self.server is None:
+            return self
+        if self.sampling.stop and self.server.kind not in ("vllm", "sglang"):
+            raise ValueError(
+                f"wanted no sampling.stop with server.kind = {self.server.kind!r}: it cuts the stop text "
+                f"off, and with it tokens that were drawn"
+            )
+        if self.counts_only and self.server.model is None:
+            raise ValueError('server.model: wanted its name at the server, as model.name = "unknown"')
+        return self
 
     @model_validator(mode="after")
     def _folds_reach_k(self) -> "Config":
@@ -217,7 +304,7 @@ class Config(Section):
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
-        if smallest < k:
+        if smallest < k and not self.counts_only:
             raise ValueError(
                 f"wanted sampling.n / score.folds ≥ 2 and the largest analyse.k (products pair folds), "
                 f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "
@@ -300,12 +387,18 @@ def with_paths_from(folder: Path, prompts: PromptsConfig) -> PromptsConfig:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. A relative prompt file or control is taken from the file's own folder.
+    """Read a TOML file. Relative paths (prompts, labels, control, optimiser state) are taken from its folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
     changes: dict[str, Any] = {"prompts": with_paths_from(path.parent, config.prompts)}
+    if config.analyse.labels is not None:
+        labels = str((path.parent / config.analyse.labels).resolve())
+        changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
     if config.control is not None:
         changes["control"] = str((path.parent / config.control).resolve())
+    if config.score.adam_state is not None:
+        state = str((path.parent / config.score.adam_state).resolve())
+        changes["score"] = config.score.model_copy(update={"adam_state": state})
     return config.model_copy(update=changes)

@@ -1,10 +1,13 @@
-"""The two sides of `acute gate`: counts by prompt from a run folder or from a counts file, and their join.
+"""The two sides of `acute gate`: run folder, counts file, or an evaluation of a training; and their join.
 
-A counts file has a row a prompt: `id` (text or integer), `n` responses, `c` successes, and any columns to
-slice by; JSON lines or Parquet. It is the input of passk-inference.
+An evaluation of `acute train` is named by the training's folder (its last one) or by its checkpoint, of which
+the folder itself need not be there any more: `FOLDER/checkpoint-0` is the start. A counts file has a row a
+prompt: `id` (text or integer), `n` responses, `c` successes, and any columns to slice by; JSON lines or
+Parquet. It is the input of passk-inference.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from acute.errors import ConfigError, InputError, TableError
-from acute.measure.analyse import count
-from acute.measure.gate import NAMED, Answered, Pairs
+from acute.measure.counting import count
+from acute.measure.gate import NAMED, Answered, Known, Pairs
 from acute.run import Run
+from acute.train.state import EVALUATION_FILE, read_log
 
 TEXTS = ("prompt", "answer")  # where both sides have them they must agree
 
@@ -26,6 +30,13 @@ class Side(NamedTuple):
     path: Path
     rows: dict[str, dict[str, Any]]
     no_reward: int  # responses that checking gave no reward: not counted in n
+    exact: bool = False  # each row holds p itself, not n and c
+
+    def of(self, names: list[str]) -> Answered | Known:
+        """The success of these prompts, in this order."""
+        columns = ("p",) if self.exact else ("n", "c")
+        found = [np.array([self.rows[name][x] for name in names], float) for x in columns]
+        return Known(*found) if self.exact else Answered(*found)
 
 
 class Joined(NamedTuple):
@@ -39,14 +50,20 @@ class Joined(NamedTuple):
 
 
 def read_side(path: Path) -> Side:
-    """Counts by prompt of a run folder, or of a .jsonl or .parquet counts file.
+    """Counts by prompt of a run folder, of a training's evaluation, or of a .jsonl or .parquet counts file.
 
-    Raises InputError if there is neither, or no reward; TableError, with the line, at the first faulty row.
+    Raises InputError if there is none of them, or no reward; TableError, with the line, at the first faulty
+    row.
     """
+    checkpoint = re.fullmatch(r"checkpoint-(\d+)", path.name)
+    if checkpoint and (path.parent / "train.json").exists():
+        return _evaluation(path.parent, int(checkpoint[1]))
+    if (path / "train.json").exists():
+        return _evaluation(path, None)
     if path.is_dir():
         return _run_folder(path)
     if not path.exists():
-        raise InputError(f"wanted a run folder or a counts file at {path}, found nothing there")
+        raise InputError(f"wanted a run folder, a training or a counts file at {path}, found nothing there")
     rows: dict[str, dict[str, Any]] = {}
     for where, row in _parquet(path) if path.suffix == ".parquet" else _json_lines(path):
         if fault := _fault(row):
@@ -60,6 +77,28 @@ def read_side(path: Path) -> Side:
     return Side(path, rows, 0)
 
 
+def _evaluation(folder: Path, step: int | None) -> Side:
+    """What `acute train` evaluated at a step; at the last one for None."""
+    log = folder / EVALUATION_FILE
+    try:
+        rows = read_log(folder, EVALUATION_FILE) if log.exists() else []
+    except ValueError as error:
+        raise TableError(f"{log}: wanted a JSON object a line, found a fault: {error}") from None
+    found = {row["step"]: row["prompts"] for row in rows if "prompts" in row}
+    if not found:
+        raise InputError(
+            f"{folder} has no evaluation of its prompts: train with train.evaluate_every = N, or give "
+            f"acute run of its checkpoints"
+        )
+    at = max(found) if step is None else step
+    if at not in found:
+        steps = ", ".join(map(str, sorted(found)))
+        raise InputError(f"wanted an evaluation of {folder} at step {at}, found those at {steps}")
+    prompts: dict[str, dict[str, Any]] = found[at]
+    lost = sum(row.get("no_reward", 0) for row in prompts.values())
+    return Side(folder / f"checkpoint-{at}", prompts, lost, all("p" in row for row in prompts.values()))
+
+
 def _run_folder(path: Path) -> Side:
     run = Run.open(path)
     prompts, responses = run.prompts(), run.responses()
@@ -68,7 +107,7 @@ def _run_folder(path: Path) -> Side:
     if not len(responses):
         raise InputError(f"wanted responses in {path}, found none: run acute rollout {path} first")
     rows = {row["prompt_id"]: {**row, "n": 0, "c": 0} for row in prompts.to_pylist()}
-    counts = count(responses)
+    counts = count(responses.to_batches())
     for name, n_M, c_M in zip(counts.prompt_ids, counts.n_NM, counts.c_NM, strict=True):
         if name not in rows:
             raise TableError(f"{path}: responses to prompt {name!r}, which is not in prompts.parquet")
@@ -79,7 +118,7 @@ def _run_folder(path: Path) -> Side:
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # U+2028 may stand inside a text
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: wanted JSON lines {{id, c, n}} or .parquet, could not read: {error}"
@@ -88,7 +127,7 @@ def _json_lines(path: Path) -> list[tuple[str, Any]]:
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TableError(
                     f"{path} line {number}: wanted a JSON object, found a fault: {error}"
                 ) from None
@@ -154,7 +193,9 @@ def _slice_names(base: Side, candidate: Side, names: list[str], by: str) -> list
         value = b if a is None else a
         found.append(None if value is None else str(value))
     if not any(found):
-        columns = sorted(set().union(*base.rows.values(), *candidate.rows.values()) - {"id", "n", "c"})
+        columns = sorted(
+            set().union(*base.rows.values(), *candidate.rows.values()) - {"id", "n", "c", "p", "no_reward"}
+        )
         raise ConfigError(
             f"no prompt has a value for {by!r} to slice by; columns: {', '.join(columns) or 'none'}"
         )
@@ -177,10 +218,6 @@ def join(base: Side, candidate: Side, by: str | None = None) -> Joined:
         )
     _same(base, candidate, names)
     slices = [None] * len(names) if by is None else _slice_names(base, candidate, names, by)
-    answered = [
-        Answered(*(np.array([side.rows[name][x] for name in names], float) for x in ("n", "c")))
-        for side in (base, candidate)
-    ]
-    pairs = Pairs(names, answered[0], answered[1], slices)
+    pairs = Pairs(names, base.of(names), candidate.of(names), slices)
     lost = 0 if by is None else slices.count(None)
     return Joined(pairs, only, only_candidate, (base.no_reward, candidate.no_reward), lost)

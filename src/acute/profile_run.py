@@ -10,8 +10,8 @@ from acute.core.products import Products, coefficients, unbiased
 from acute.core.prompt_weight import OutcomeAdvantages, estimate_prompt_weight, lifted, outcome_advantages
 from acute.errors import InputError, NotEnoughData
 from acute.gradients.store import read_sketches
-from acute.measure.analyse import count
 from acute.measure.conflict import Measured, finite_answers
+from acute.measure.counting import count
 from acute.run import Run
 from acute.testing.load import Found
 
@@ -35,7 +35,7 @@ def read_scored(path: Path, n: int) -> Scored:
     responses = Run.open(path).responses()
     if "reward" not in responses.column_names:
         raise InputError(f"{path} has no rewards: run acute verify {path} first")
-    counts = count(responses)
+    counts = count(responses.to_batches())
     sums, facts = read_sketches(path)
     at = {name: i for i, name in enumerate(facts["prompt_ids"])}
     few = counts.n_NM.min(1) < n

@@ -46,8 +46,8 @@ class Tracker:
 
 
 @contextmanager
-def tracked(label: str, total: int) -> Iterator[Tracker]:
-    """A progress bar on standard error for the length of the block."""
+def tracked(label: str, total: int, shown: bool = True) -> Iterator[Tracker]:
+    """A progress bar on standard error for the length of the block; of several ranks one shows it."""
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("{task.description:<10}"),
@@ -58,5 +58,5 @@ def tracked(label: str, total: int) -> Iterator[Tracker]:
         TimeRemainingColumn(),
         _TokensPerSecond(),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not shown) as progress:
         yield Tracker(progress, label, total)

@@ -26,6 +26,7 @@ from acute.table import (
     PROMPTS_REQUIRED,
     RESPONSES,
     RESPONSES_REQUIRED,
+    read_batches,
     read_table,
     write_atomically,
     write_table,
@@ -34,7 +35,7 @@ from acute.table import (
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    "prompts": ("seed", "model.name", "prompts"),
+    "prompts": ("seed", "model.name", "prompts", "imported"),
     "rollout": (
         "model.dtype",
         "model.adapter",
@@ -45,6 +46,9 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "sampling.stop",
         "sampling.backend",
         "score.folds",
+        "server.model",
+        "server.kind",
+        "server.api",
     ),
     "verify": (
         "verify.kind",
@@ -55,7 +59,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "verify.threshold",
         "verify.conversational",
     ),
-    "score": ("score.parameters", "score.engine", "score.metric", "score.sketch_size"),
+    "score": ("score.parameters", "score.engine", "score.metric", "score.adam_state", "score.sketch_size"),
     "analyse": (),
     "report": (),
 }
@@ -102,9 +106,11 @@ def _commit() -> str | None:
 
 
 def _value(config: dict[str, Any], dotted: str) -> Any:
+    """A setting; None in a section that is not there."""
+    found: Any = config
     for key in dotted.split("."):
-        config = config[key]
-    return config
+        found = None if found is None else found[key]
+    return found
 
 
 class Run:
@@ -273,6 +279,10 @@ class Run:
         """The responses, with the columns that the stages so far have added. Raises TableError."""
         return read_table(self.path / "responses.parquet", RESPONSES, RESPONSES_REQUIRED)
 
+    def response_batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Some columns of the responses, never all in memory. Raises TableError."""
+        return read_batches(self.path / "responses.parquet", RESPONSES, names)
+
     def write_prompts(self, table: pa.Table) -> None:
         """Write prompts.parquet atomically."""
         write_table(table, self.path / "prompts.parquet")
@@ -304,5 +314,5 @@ class Run:
     def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any) -> None:
         """Write kernel.npz atomically: `prompt_id` (N,), `kernel` and `kernel_se` (N, N)."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
+        np.savez(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
         write_atomically(self.path / "kernel.npz", buffer.getvalue())

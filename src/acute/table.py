@@ -6,7 +6,7 @@ position, never by text.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from acute.errors import OutsideError, TableError
 
 Columns = dict[str, tuple[pa.DataType, str]]
+BATCH = 65_536  # rows of a table in memory at once where it is read batch by batch
 
 PROMPTS: Columns = {
     # name: (type, what one value means)
@@ -22,6 +23,7 @@ PROMPTS: Columns = {
     "prompt": (pa.string(), "the text that the model continues, chat template and prefill included"),
     "question": (pa.string(), "the user's message as the source states it"),
     "answer": (pa.string(), "what the verifier compares with"),
+    "messages": (pa.string(), "the chat that the prompt is, as JSON, or null"),
     "prefill": (pa.string(), "text that the assistant's turn begins with, or null"),
     "family": (pa.string(), "group that results are also given for, or null"),
     "level": (pa.string(), "difficulty as the source states it, or null"),
@@ -40,6 +42,7 @@ RESPONSES: Columns = {
     "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | memory | error"),
     "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
     "answer_found": (pa.string(), "the answer read from the response, or null"),
+    "logged_reward": (pa.float64(), "the reward as an imported log has it, or null"),
     "detail": (pa.string(), "why checking ended so, where there is more to say, or null"),
     "scorer_logprob": (pa.float64(), "ln of the scorer's probability of token_ids; nats"),
     "score_dot": (pa.float64(), "⟨∇ ln π(response), ∇J_1 of the other folds⟩"),
@@ -110,6 +113,25 @@ def write_table(table: pa.Table, path: Path) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def read_batches(path: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a Parquet file, batch by batch, never whole in memory.
+
+    Raises TableError, naming the file, for a missing file or column or a wrong type; keys are not checked.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            found = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+            for name in names:
+                if found.get(name) != columns[name][0]:
+                    have = f"type {found[name]}" if name in found else "no such column"
+                    raise TableError(f"{path}: wanted {name!r} of type {columns[name][0]}, found {have}")
+            yield from file.iter_batches(BATCH, columns=list(names))
+    except FileNotFoundError:
+        raise TableError(f"wanted a table at {path}, found no file") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: wanted Parquet, found a fault: {error}") from None
 
 
 def read_table(path: Path, columns: Columns, required: tuple[str, ...]) -> pa.Table:

@@ -111,6 +111,8 @@ def test_a_users_function_with_k(module):
         ("return rewards * range(rewards.shape[1])", "order of the responses"),
         ("return rewards - rewards.mean()", "other groups"),
         ("return undefined", "raised NameError .* 'undefined'"),
+        ("return rewards * 1j", "real numbers"),
+        ("raise SystemExit(0)", "raised SystemExit"),
     ],
 )
 def test_a_wrong_function_is_refused_with_a_clear_line(module, body, message):
@@ -129,6 +131,9 @@ def test_a_wrong_function_is_refused_with_a_clear_line(module, body, message):
         ("no_such_module:f", "no module 'no_such_module'"),
         ("math:no_such", "has no 'no_such'"),
         ("math:pi", "wanted a function, found float"),
+        ("builtins:max", "parameters can be read"),
+        (":f", "wanted module:function, found ':f'"),
+        ("math:", "wanted module:function, found 'math:'"),
         ("verl:grpo", "needs verl"),
         ("trl:group", "needs TRL"),
         ("trl:all", "scale_rewards group"),
@@ -176,3 +181,25 @@ def test_plot(tmp_path):
     done = run("rloo", "pkpo", "--plot", str(path), "--json")
     assert json.loads(done.stdout)["estimators"] and "wrote" in done.stderr
     assert "rloo" in path.read_text() and "cdn.plot.ly" not in path.read_text()[:2000]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(:", "raised SyntaxError"),
+        ("1 / 0", "raised ZeroDivisionError"),
+        ("raise SystemExit(0)", "raised SystemExit"),
+        ("import no_such_part", "no module 'no_such_part'"),
+    ],
+)
+def test_a_module_that_does_not_load(module, text, message):
+    name = f"broken_{abs(hash(text))}"
+    module(name, text)
+    assert message in str(run(f"{name}:f").exception)
+
+
+def test_what_a_function_prints_is_no_part_of_the_answer(module):
+    module("mine_loud", "print('loading')\ndef f(rewards):\n    print('hello')\n    return rewards\n")
+    done = run("mine_loud:f", "-n", "4", "--json")
+    assert json.loads(done.stdout)["estimators"][0]["name"] == "mine_loud:f"
+    assert "hello" in done.stderr and "loading" in done.stderr

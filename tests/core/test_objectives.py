@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acute.core import objectives as O
-from acute.core.estimators import all_fail, pass_at_k, pass_at_k_weight
+from acute.core.estimators import all_fail, pass_at_k, pass_at_k_advantages, pass_at_k_weight
 from acute.errors import ConfigError
 
 P = np.array([0.03, 0.2, 0.5, 0.77, 0.95])
@@ -189,3 +189,31 @@ def test_names_that_mean_nothing_are_refused(name):
 def test_a_fractional_k_is_refused():
     with pytest.raises(ConfigError, match=r"whole number .* found 2\.5"):
         O.pass_at_k(2.5)
+
+
+@pytest.mark.parametrize("name", POLYNOMIAL)
+@pytest.mark.parametrize("more", [0, 3])
+def test_advantages_are_unbiased_for_the_gradient(name, more):
+    """E[A | right] - E[A | wrong], over the outcomes of the others, is f'(p)."""
+    f = O.parse(name)
+    n = max(2, f.responses_needed) + more
+    c = np.arange(n)
+    success, failure = f.advantages(n, c + 1)[0], f.advantages(n, c)[1]
+    for p in P:
+        chance = np.array([comb(n - 1, j) * p**j * (1 - p) ** (n - 1 - j) for j in c])
+        assert chance @ (success - failure) == pytest.approx(float(f.weight(p)), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_advantages_of_pass_at_k_are_those_of_the_estimators(k):
+    n, c = np.meshgrid(np.arange(1.0, 9), np.arange(9.0), indexing="ij")
+    fits = c <= n
+    for found, want in zip(O.pass_at_k(k).advantages(n, c), pass_at_k_advantages(n, c, k), strict=True):
+        np.testing.assert_allclose(found[fits], want[fits], rtol=1e-12)
+
+
+def test_advantages_need_responses():
+    success, failure = O.parse("mixture@0.5,4").advantages(np.array([1, 3, 4]), np.array([1, 1, 1]))
+    assert np.isnan(success).tolist() == np.isnan(failure).tolist() == [True, True, False]
+    with pytest.raises(ConfigError, match="no unbiased estimate"):
+        O.parse("log").advantages(4, 1)

@@ -17,6 +17,13 @@ from tests.core.worlds import softmax_world
 P = np.array([0.03, 0.2, 0.5, 0.77, 0.95])
 
 
+class _Sealed:
+    """Refuses to be an array, as a tensor that needs a gradient does."""
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("call detach first")
+
+
 def passk(k):
     return lambda r: pass_at_k_leave_one_out(r, k)
 
@@ -128,6 +135,8 @@ def test_length_normalisation():
         (lambda r: r[:, :1], r"rewards' shape, \(5, 4\), found \(5, 1\)"),
         (lambda r: r.mean(), r"found \(\)"),
         (lambda _: "up", "must return numbers, found str"),
+        (lambda _: _Sealed(), "must return numbers, found _Sealed"),
+        (lambda r: r * (1 + 0j), "must return real numbers"),
         (lambda _: None, "found NoneType|finite|shape"),
         (lambda r: r / r.sum(-1, keepdims=True), r"finite numbers, found others for rewards \[0. 0. 0. 0.\]"),
         (lambda r: r * np.arange(4), "order of the responses"),

@@ -139,3 +139,32 @@ def test_impossible_constants_are_refused():
             S.paper_smoothness(k, G2, F)
     with pytest.raises(InputError, match="conflict with itself"):
         S.paper_step(0.1, 1, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("p", [0.001, 0.2, 0.5, 0.93])
+def test_moving_along_log_odds_is_straight_in_log_odds_and_right_to_first_order(p):
+    change = p * (1 - p) * np.array([-2.0, -1e-5, 0.0, 1e-5, 1.5])
+    after = S.moved_along_log_odds(p, change)
+    log_odds = np.log(after) - np.log1p(-after) - np.log(p) + np.log1p(-p)
+    np.testing.assert_allclose(log_odds, change / (p * (1 - p)), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(after[1:4] - p, change[1:4], rtol=1e-2, atol=1e-12)
+    assert after[2] == pytest.approx(p, rel=1e-12)
+
+
+def test_moving_along_log_odds_stays_inside_and_leaves_the_ends():
+    p = np.array([0.0, 1.0, 0.3, 0.3, 1e-9])
+    after = S.moved_along_log_odds(p, np.array([0.5, -0.5, 1e6, -1e6, 0.1]))
+    assert after.tolist() == [0.0, 1.0, 1.0, 0.0, 1.0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.floats(0.001, 0.999), st.floats(-1, 1), st.floats(-1, 1))
+def test_moving_along_log_odds_adds_up_and_rises_with_the_change(p, one, other):
+    """Two moves, the second measured at the first's end, are one; and a mirror image is a mirror image."""
+    spread = p * (1 - p)
+    middle = float(S.moved_along_log_odds(p, one * spread))
+    twice = float(S.moved_along_log_odds(middle, other * middle * (1 - middle)))
+    assert twice == pytest.approx(float(S.moved_along_log_odds(p, (one + other) * spread)), rel=1e-9)
+    assert (middle - p) * one >= -1e-15
+    mirrored = float(S.moved_along_log_odds(1 - p, -one * spread))
+    assert mirrored == pytest.approx(1 - middle, abs=1e-12)

@@ -5,12 +5,16 @@ import torch
 
 from acute.errors import ModelError
 from acute.gradients.dots import by_forward_mode, by_hooks
-from acute.gradients.forward import Sampled, response_logprob
+from acute.gradients.forward import Sampled, obeys_masks, response_logprob
 from acute.gradients.parameters import selected
 from tests.gradients.test_engines import PROMPT, RESPONSES
 from tests.policies import ZOO, policy, truly_float64
 
 SAMPLED = Sampled(0.8)
+
+
+def stacked(directions):
+    return {name: torch.stack([d[name] for d in directions]) for name in directions[0]}
 
 
 def reference(model, parameters, direction):
@@ -28,20 +32,32 @@ def reference(model, parameters, direction):
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("engine", ["hooks", "hooks-left", "forward"])
+@pytest.mark.parametrize("engine", ["hooks", "hooks-left", "forward", "forward-shared"])
 @pytest.mark.parametrize("name", ZOO)
 def test_agrees_with_one_backward_a_response(name, engine):
     model, which = policy(name)
     with truly_float64(), selected(model, which) as parameters:
         direction = {n: torch.randn_like(p).detach() for n, p in parameters.items()}
         wanted = reference(model, parameters, direction)
-        if engine == "forward":
-            found = by_forward_mode(model, direction, PROMPT, RESPONSES, SAMPLED)
+        if engine.startswith("forward"):
+            share = engine == "forward-shared" and obeys_masks(model, PROMPT, RESPONSES, SAMPLED)
+            found = by_forward_mode(model, direction, PROMPT, RESPONSES, SAMPLED, share)
         else:
             side = "left" if engine == "hooks-left" else "right"
-            found = by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED, side)
+            found = by_hooks(model, stacked([direction]), PROMPT, RESPONSES, SAMPLED, side)[0]
     assert wanted.abs().max() > 1e-3
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_several_directions_in_one_pass_are_each_alone(name):
+    model, which = policy(name)
+    with truly_float64(), selected(model, which) as parameters:
+        several = [{n: torch.randn_like(p).detach() for n, p in parameters.items()} for _ in range(3)]
+        found = by_hooks(model, stacked(several), PROMPT, RESPONSES, SAMPLED)
+        for along, direction in zip(found, several, strict=True):
+            wanted = reference(model, parameters, direction)
+            torch.testing.assert_close(along, wanted, rtol=1e-10, atol=1e-10 * float(wanted.abs().max()))
 
 
 class Folded(torch.nn.Module):
@@ -79,7 +95,7 @@ def test_a_module_without_an_axis_of_rows_fails_with_its_name():
     model.model.layers[1].mlp = Flattened(model.model.layers[1].mlp)
     direction = {n: torch.randn_like(p) for n, p in model.named_parameters()}
     with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.rows"):
-        by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED)
+        by_hooks(model, stacked([direction]), PROMPT, RESPONSES, SAMPLED)
     assert all(p.requires_grad for p in model.parameters())
 
 
@@ -89,4 +105,4 @@ def test_parameters_used_outside_their_module_fail_with_its_name():
     mlp.forward = lambda x: mlp.down_proj(torch.nn.functional.linear(x, mlp.up_proj.weight))
     direction = {"model.layers.1.mlp.up_proj.weight": torch.randn(24, 16, dtype=torch.float64)}
     with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj"):
-        by_hooks(model, direction, PROMPT, RESPONSES, SAMPLED)
+        by_hooks(model, stacked([direction]), PROMPT, RESPONSES, SAMPLED)

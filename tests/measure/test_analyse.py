@@ -1,8 +1,10 @@
 """The verdict and the share of negative agreement, where the honest answer is not to know."""
 
-from acute.core.estimate import Estimate
-from acute.measure.analyse import _fraction_negative, _verdict
-from acute.measure.conflict import Answer
+import numpy as np
+
+from acute.measure.analyse import _verdict
+from acute.measure.many import Estimates
+from acute.measure.prompts import fraction_negative
 
 UP, DOWN, BOTH = (0.1, 0.5), (-0.5, -0.1), (-0.1, 0.2)
 
@@ -15,14 +17,15 @@ def test_no_conflict_only_where_every_prompt_was_seen():
 
 
 def answers(*values, se=10.0):
-    return [Answer(Estimate(v, se, v - 2 * se, v + 2 * se), None) for v in values]
+    value = np.array(values)
+    return Estimates(value, np.full(len(values), se), value - 2 * se, value + 2 * se)
 
 
 def test_noise_on_one_side_by_chance_is_not_certainty():
-    found = _fraction_negative(answers(1.0, 1.5, 2.0))
+    found = fraction_negative(answers(1.0, 1.5, 2.0))
     assert (found.lo, found.hi) == (0.0, 1.0)
 
 
 def test_clear_signs_are_counted():
-    found = _fraction_negative(answers(-100.0, -90.0, 80.0, 70.0))
+    found = fraction_negative(answers(-100.0, -90.0, 80.0, 70.0))
     assert (found.value, found.lo, found.hi) == (0.5, 0.5, 0.5)

@@ -35,6 +35,10 @@ def test_every_curve_is_there():
     of = dict(figures(ROWS, [{"step": 0, "pass@1": 0.3}]))
     success = {curve["name"]: curve for curve in of["Success"]}
     assert success["pass@8, rollouts"]["y"] == [None, 0.75] and success["pass@1, exact"]["y"] == [0.3]
+    ends = {"pass@1": {"lo": 0.2, "hi": 0.5}, "pass@8": None}
+    sampled = [{"step": 0, "pass@1": 0.3, "pass@8": None, "intervals": ends}]
+    bars = {c["name"]: c for c in dict(figures(ROWS, sampled))["Success"]}["pass@1, sampled, 95 %"]["error_y"]
+    assert (bars["array"], bars["arrayminus"]) == (pytest.approx([0.2]), pytest.approx([0.1]))
     (cosine,) = of["Cosine of the objective's gradient and pass@1's"]
     assert cosine["y"] == [-0.2] and cosine["error_y"]["array"] == [0.2] and cosine["x"] == [0]
     assert [curve["y"] for curve in of["k of the objective"]] == [[8, 4]]

@@ -8,12 +8,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("trl")
 
+from typer.testing import CliRunner
+
+from acute.cli.main import app
 from acute.errors import ConfigError, InputError
+from acute.gate_inputs import read_side
 from acute.train.config import load, parse
+from acute.train.evaluate import Asked, exact_row, sampled_row
 from acute.train.session import open_folder, train
 from acute.train.state import State, append_log, cut_log, last_checkpoint, read_log
 from tests.tiny import prompt_rows
@@ -96,10 +102,12 @@ def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
     assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 13, 2))
 
 
-def test_exact_success_of_all_and_of_families():
-    from acute.train.evaluate import exact_success
+ASKED = Asked(["x", "y", "z"], [(1,)] * 3, ["1"] * 3, ["a", "b", None], [None] * 3)
 
-    found = exact_success([0.5, 0.0, 0.1], ["a", "b", None], [1, 2])
+
+def test_exact_success_of_all_and_of_families():
+    found = exact_row(np.array([0.5, 0.0, 0.1]), ASKED, [1, 2])
+    prompts = found.pop("prompts")
     assert found == pytest.approx(
         {
             "pass@1": 0.2,
@@ -110,6 +118,65 @@ def test_exact_success_of_all_and_of_families():
             "pass@2/b": 0,
         }
     )
+    assert prompts == {
+        "x": {"p": 0.5, "family": "a"},
+        "y": {"p": 0.0, "family": "b"},
+        "z": {"p": 0.1, "family": None},
+    }
+
+
+def test_sampled_success_has_intervals_and_counts_no_failed_check():
+    found = sampled_row([[1.0, 0.0, None, 1.0], [0.0] * 4, [1.0] * 4], ASKED, [1, 4])
+    assert found["pass@1"] == pytest.approx((2 / 3 + 0 + 1) / 3) and found["pass@1/b"] == 0
+    assert found["pass@4"] is None and found["intervals"]["pass@4"] is None  # x has three rewards
+    assert found["pass@4/b"] == 0.0 and found["intervals"]["pass@4/b"]["lo"] is None  # no spread, no error
+    inside = found["intervals"]["pass@1"]
+    assert inside["lo"] < found["pass@1"] < inside["hi"]
+    assert found["prompts"]["x"] == {"n": 3, "c": 2, "family": "a", "no_reward": 1}
+
+
+def test_a_sampled_evaluation_agrees_with_the_exact_one(tiny_model, tmp_path):
+    """The same weights, evaluated both ways; sampling does not change the training."""
+    config = load(write(tmp_path, tiny_model, steps=2))
+    sampled = config.train.model_copy(update={"evaluate_n": 4096})
+    for name, of in (("exact", config.train), ("sampled", sampled)):
+        train(config.model_copy(update={"train": of}), tmp_path / name)
+    exact, drawn = (read_log(tmp_path / name, "evaluation.jsonl") for name in ("exact", "sampled"))
+    assert [row["step"] for row in drawn] == [0, 2] and "pass@4096" in drawn[0]
+    for a, b in zip(exact, drawn, strict=True):
+        for name in ("pass@1", "pass@4", "pass@1/even"):
+            assert abs(a[name] - b[name]) < 4 * b["intervals"][name]["se"], name
+    assert drawn[0]["prompts"]["p00"]["c"] != drawn[1]["prompts"]["p00"]["c"]  # other responses each time
+    assert read_log(tmp_path / "exact") == read_log(tmp_path / "sampled")
+
+
+def test_the_gate_between_checkpoints(tiny_model, tmp_path):
+    config = load(write(tmp_path, tiny_model, steps=6))
+    train(config, tmp_path / "exact")
+    sampled = config.train.model_copy(update={"evaluate_n": 64})
+    train(config.model_copy(update={"train": sampled}), tmp_path / "sampled")
+
+    def gate(base, candidate, *more):
+        arguments = ["gate", str(tmp_path / base), str(tmp_path / candidate), "-k", "4", "--json", *more]
+        done = CliRunner().invoke(app, arguments)
+        return done.exit_code, json.loads(done.stdout) if done.stdout.startswith("{") else done.output
+
+    rows = {row["step"]: row for row in read_log(tmp_path / "exact", "evaluation.jsonl")}
+    code, found = gate("exact/checkpoint-0", "exact", "--these-prompts", "--by", "family")
+    change = rows[6]["pass@1"] - rows[0]["pass@1"]
+    assert found["pass_at_1"]["change"] == pytest.approx(change, abs=1e-12)
+    assert found["pass_at_1"]["lower_bound"] == found["pass_at_1"]["upper_bound"]  # known for certain
+    up = rows[6]["pass@4"] > rows[0]["pass@4"] and change > -0.02
+    assert code == (0 if up else 1) and {s["slice"] for s in found["slices"]} == {"even", "odd"}
+    code, found = gate("exact/checkpoint-0", "exact/checkpoint-4")
+    assert found["prompts"] == 12 and found["pass_at_1"]["se"] > 0 and code in (0, 1, 3)
+    code, found = gate("exact/checkpoint-0", "sampled/checkpoint-2", "--these-prompts")
+    assert found["pass_at_1"]["candidate"] == read_log(tmp_path / "sampled", "evaluation.jsonl")[1]["pass@1"]
+    with pytest.raises(InputError, match="found those at 0, 2, 4, 6"):
+        read_side(tmp_path / "exact" / "checkpoint-3")
+    open_folder(tmp_path / "bare", config)
+    with pytest.raises(InputError, match="has no evaluation of its prompts"):
+        read_side(tmp_path / "bare")
 
 
 def test_the_exact_evaluation_is_what_sampling_converges_to(tiny_model, tmp_path):
@@ -200,6 +267,7 @@ def test_a_folder_refuses_another_training(tiny_model, tmp_path):
         ({"sampling": {"top_p": 0.9}}, r"sampling\.top_p: unknown key"),
         ({"score": {}}, "score: unknown key"),
         ({"train": {"evaluate_every": 1}}, "needs verify.kind = 'exact', found 'short'"),
+        ({"train": {"evaluate_n": 8}}, "no meaning without train.evaluate_every"),
     ],
 )
 def test_configurations_that_cannot_be(change, words):

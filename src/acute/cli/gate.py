@@ -15,7 +15,7 @@ CODES = {"promote": 0, "do not promote": 1, "cannot tell": 3}
 
 def gate(
     base: Path = typer.Argument(
-        help="Run folder, or counts file: .jsonl or .parquet, a row {id, c, n} a prompt."
+        help="Run folder; training folder or its checkpoint-N; or counts file: a row {id, c, n} a prompt."
     ),
     candidate: Path = typer.Argument(help="The same of the model that may replace it, on the same prompts."),
     k: int = typer.Option(8, "-k", min=2, help="The k of pass@k."),

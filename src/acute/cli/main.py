@@ -1,13 +1,17 @@
 """The command `acute`: registers the commands and turns errors into one line and an exit code."""
 
+import json
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from acute import __version__
-from acute.cli import doctor, gate, profile, selfcheck, stages, toy, train
-from acute.errors import AcuteError, OutsideError
+from acute.cli import compare, doctor, gate, importer, predict, profile, selfcheck, stages, toy, train
+from acute.errors import AcuteError, InputError, OutsideError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="acute",
@@ -46,15 +50,21 @@ for _command in (
     train.train,
     profile.profile,
     gate.gate,
+    predict.predict,
+    compare.compare,
     selfcheck.selfcheck,
     doctor.doctor,
 ):
     app.command(_command.__name__)(_command)
+app.command("import")(importer.import_log)  # a name that no function can have
 app.add_typer(toy.app, name="toy")
 
 
 def main() -> None:
-    """Run the command line. Errors raised on purpose end in one line on standard error."""
+    """Run the command line. Errors raised on purpose end in one line on standard error.
+
+    With --json they are one JSON object on standard output too: {"error", "exit_code"}.
+    """
     # waiting threads that spin make torch 5–10 times slower on cores that others use too
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:]
@@ -64,15 +74,28 @@ def main() -> None:
     except AcuteError as error:
         if debug:
             raise
-        typer.echo(f"acute: {' '.join(str(error).split())}", err=True)  # one line, whatever it quotes
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code, arguments)
     except (OSError, MemoryError) as error:  # the machine refused: a disk, a permission, its memory
         if debug:
             raise
-        typer.echo(f"acute: {type(error).__name__}: {' '.join(str(error).split())}", err=True)
-        sys.exit(OutsideError.exit_code)
+        _end(f"{type(error).__name__}: {error}", OutsideError.exit_code, arguments)
     except KeyboardInterrupt:
         if debug:
             raise
-        typer.echo("acute: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
+        _end("interrupted; the same command goes on from here", INTERRUPTED, arguments)
+    except SystemExit as stop:  # typer has said what was wrong with the arguments, for people
+        if stop.code == InputError.exit_code and "--json" in arguments:
+            _print_json("wrong arguments: standard error says what was wanted", InputError.exit_code)
+        raise
+
+
+def _end(message: str, code: int, arguments: list[str]) -> NoReturn:
+    line = " ".join(message.split())  # one line, whatever it quotes
+    typer.echo(f"acute: {line}", err=True)
+    if "--json" in arguments:
+        _print_json(line, code)
+    sys.exit(code)
+
+
+def _print_json(message: str, code: int) -> None:
+    typer.echo(json.dumps({"error": message, "exit_code": code}))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from acute.cli.profile_log import profile_folder
 from acute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,10 +22,13 @@ SHOWN_NARROW = (0.1, 0.5, 0.9)
 def profile(
     names: list[str] | None = typer.Argument(
         None,
-        metavar="[ESTIMATOR]...",
-        help="Built-in names, module:function, verl:NAME, trl:group|batch|none; without: all built in.",
+        metavar="[RUN] [ESTIMATOR]...",
+        help="A run folder to profile. Built-in names, module:function, verl:NAME, trl:group|batch|none; "
+        "without: all built in.",
     ),
-    n: int = typer.Option(16, "-n", min=1, help="Responses in a group."),
+    n: int | None = typer.Option(
+        None, "-n", min=1, help="Responses in a group; default 16, of a run folder its own groups'."
+    ),
     k: int = typer.Option(8, "-k", min=1, help="The k of pass@k."),
     objective: str | None = typer.Option(
         None, help="Hold all against this objective (pass@8, pass^8, log, mixture@0.5,8, …), not their own."
@@ -44,15 +48,25 @@ def profile(
     plot: Path | None = typer.Option(None, help="Write W(p) of all as a figure to this HTML file."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Exact prompt weight W(p) of advantage estimators: bias, equivalent k, noise, groups with a signal.
+    """Exact prompt weight W(p) of advantage estimators, or what the log of a run folder holds.
 
-    By enumeration, without a model: the expected update of a prompt with success probability p is W(p) ∇p.
+    On a folder, before any model is loaded: difficulty, groups without a signal, truncation, suspected
+    verifier faults, the share of each estimator's weight that hard prompts take.
+
+    Without a folder, by enumeration: the expected update of a prompt with success probability p is W(p) ∇p.
     A function takes rewards of shape (groups, n), and k if it has a parameter of that name.
     """
     from acute.core.advantages.registry import ESTIMATORS
     from acute.core.profiler import profile as profiled
+    from acute.progress import tracked
     from acute.testing.load import load
 
+    _refuse_pairs(run=run, rewards=rewards, plot=plot, objective=objective)
+    if names and _is_folder(names[0]):
+        _refuse_beside_folder(run=run, rewards=rewards, plot=plot)
+        profile_folder(Path(names[0]), names[1:], n, k, objective, as_json)
+        return
+    n = n or 16
     chosen = list(names or [name for name, e in ESTIMATORS.items() if e.admits(n, k)])
     if rewards is not None:
         _real(chosen, n, k, _values(rewards), as_json, everything=not names)
@@ -74,13 +88,40 @@ def profile(
             wrong_over_right=wrong_ratio,
         )
 
-    found = [profile_of(x) for x in loaded]
+    with tracked("profile", len(loaded)) as tracker:
+        found = []
+        for x in loaded:
+            found.append(profile_of(x))
+            tracker.advance()
     if plot is not None:
         _plot(found, plot)
     if as_json:
         typer.echo(json.dumps({"n": n, "k": k, "estimators": [_plain(asdict(x)) for x in found]}))
     else:
         _table(found)
+
+
+def _is_folder(name: str) -> bool:
+    """Whether the first argument means a run folder, not an estimator."""
+    from acute.core.advantages.registry import ESTIMATORS
+
+    return (Path(name).is_dir() and name not in ESTIMATORS) or (
+        ":" not in name and ("/" in name or name in (".", ".."))
+    )
+
+
+def _refuse_pairs(**given: object) -> None:
+    """Options that would leave one another unread."""
+    apart = (("run", "rewards"), ("run", "plot"), ("rewards", "plot"), ("rewards", "objective"))
+    for one, other in apart:
+        if given[one] is not None and given[other] is not None:
+            raise ConfigError(f"--{one} and --{other} cannot be asked together: start acute profile twice")
+
+
+def _refuse_beside_folder(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"--{name} is not for the profile of a run folder: leave one of them out")
 
 
 def _values(text: str) -> list[float]:

@@ -43,9 +43,11 @@ def _show(folder: Path, page: Path | None, as_json: bool) -> None:
 
 def _up_to(folder: Path, stage: str) -> None:
     """Do one stage of a folder again or for the first time, and those before it that are not done."""
+    from acute.ranks import refuse_ranks
     from acute.run import Run
     from acute.stages import run_until
 
+    refuse_ranks(stage)
     run = Run.open(folder)
     with run.lock():
         run_until(run, stage)
@@ -109,8 +111,22 @@ def verify(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
 
 def score(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Measure the gradients of a run folder's responses."""
-    _up_to(folder, "score")
+    """Measure the gradients of a run folder's responses; under torchrun, on all its ranks."""
+    from acute.ranks import launched
+    from acute.run import Run
+    from acute.stages import run_until
+    from acute.stages import score as measure
+
+    with launched() as ranks:
+        if not ranks.first:
+            if ranks.told(None):  # once the first rank has done what comes before
+                measure(Run.open(folder), ranks)
+            return
+        run = Run.open(folder)
+        with run.lock():
+            run_until(run, "verify")
+            if ranks.told(not run.stands("score")):
+                measure(run, ranks)
     _facts(folder, "score", as_json)
 
 
@@ -122,7 +138,7 @@ def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
     opened = Run.open(folder)
     with opened.lock():
-        run_until(opened, "score")
+        run_until(opened, "verify" if opened.config.counts_only else "score")
         again(opened)
     _show(folder, None, as_json)
 

@@ -1,12 +1,13 @@
 """`acute toy`: the paper's contextual bandit, its printed table and its Figs. 2-5."""
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from acute.errors import OutsideError
+from acute.errors import ConfigError, OutsideError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,6 +26,7 @@ def two_prompt(
     """One easy and one hard prompt, one step on pass@k: pass@k rises, pass@1 falls (section 3.3)."""
     from acute.toy_runs import two_prompt_numbers
 
+    _finite(step=step)
     numbers = two_prompt_numbers(k, step)
     if as_json:
         typer.echo(json.dumps(numbers))
@@ -53,6 +55,7 @@ def population(
     """Gradient ascent on pass@k over many prompts: heat map, conflict region, agreement, curves."""
     from acute.toy_runs import figures, run_population
 
+    _finite(step=step, separation=separation, p_hard=p_hard)
     run = run_population(k, prompts, p_hard, separation, step, steps, seed)
     text = json.dumps(run.numbers)
     try:
@@ -69,6 +72,12 @@ def population(
     first, last = run.numbers["before"], run.numbers["after"]
     for name in first:
         typer.echo(f"{name:>24}: {_number(first[name])} -> {_number(last[name])}")
+
+
+def _finite(**settings: float) -> None:
+    for name, value in settings.items():
+        if not isfinite(value):
+            raise ConfigError(f"--{name.replace('_', '-')} must be a finite number, found {value}")
 
 
 def _write(figure: "go.Figure", path: Path) -> None:

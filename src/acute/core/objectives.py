@@ -93,6 +93,20 @@ class Objective:
         """
         return _sum_of(derivative(self.polynomial), n, c)
 
+    def advantages(self, n: ArrayLike, c: ArrayLike) -> tuple[Floats, Floats]:
+        """Advantages (of a success, of a failure) whose mean with the scores estimates f'(p) ∇p, unbiased.
+
+        f'(p) and the baseline of response i are both counted over the other n - 1 responses. NaN where
+        n < `responses_needed` or n < 2; a success's value is meaningless (and finite) at c = 0, a failure's
+        at c = n: no response carries it. Raises ConfigError where no n is enough.
+        """
+        n, c = np.asarray(n, float), np.asarray(c, float)
+        lone, others = n < 2, np.maximum(n - 1, 1)
+        fewer, more = np.maximum(c - 1, 0), np.minimum(c, others)
+        success = self.estimate_weight(others, fewer) * (1 - fewer / others)
+        failure = -self.estimate_weight(others, more) * more / others
+        return np.where(lone, np.nan, success), np.where(lone, np.nan, failure)
+
 
 def _sum_of(terms: Terms, n: ArrayLike, c: ArrayLike) -> Floats:
     parts = [x * estimate_monomial(n, c, a, b) for (a, b), x in terms.items()]

@@ -16,11 +16,13 @@ Reference: arXiv 2602.21189, Prop. 4.1, for the products; the estimators are thi
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import Rows, Sums, blocks
 from acute.core.estimators import pass_at_k_advantages, plug_in_weight
 
 Floats = NDArray[np.float64]
@@ -50,6 +52,15 @@ class Coefficients:
             self.fold_JNMO * share_JN[:, :, None, None],
             self.rest_JNMO * share_JN[:, :, None, None],
         )
+
+    def combined(self, mix_KJ: Floats) -> "Coefficients":
+        """Linear combinations of the objectives; NaN only where an objective that takes part is."""
+
+        def mixed(of_J: Floats) -> Floats:
+            rows = [sum(x * part for x, part in zip(row, of_J, strict=True) if x) for row in mix_KJ]
+            return np.stack([np.broadcast_to(row, of_J.shape[1:]) for row in rows])
+
+        return Coefficients(mixed(self.full_JNO), mixed(self.fold_JNMO), mixed(self.rest_JNMO))
 
 
 def _per_response(advantage: Advantage, n: Floats, c: Floats) -> Floats:
@@ -98,18 +109,38 @@ class Product:
     psi_N: Floats
 
 
-class Products:
-    """All inner products among the objectives of `coefficients`, from one pass over the sums."""
+def mean_gradients(sums_NMOD: Sums | Rows, full_JNO: Floats) -> Floats:
+    """The mean over prompts of each objective's gradient, (J, D); NaN coefficients count as 0."""
+    N, M, outcomes, D = sums_NMOD.shape
+    mean_JD, dtype = np.zeros((len(full_JNO), D)), sums_NMOD.dtype
+    for part in blocks(N, M * outcomes * D * dtype.itemsize):
+        total = sums_NMOD[part].sum(1).reshape(-1, D)
+        mean_JD += np.nan_to_num(full_JNO[:, part]).reshape(-1, len(total)).astype(dtype) @ total / N
+    return mean_JD
 
-    def __init__(self, sums_NMOD: NDArray[np.floating], coefs: Coefficients) -> None:
+
+class Products:
+    """All inner products among the objectives of `coefficients`, from two passes over blocks of the sums."""
+
+    def __init__(self, sums_NMOD: Sums | Rows, coefs: Coefficients) -> None:
         N, M, outcomes, D = sums_NMOD.shape
         self.N, self.M, self.coefs = N, M, coefs
-        flat = sums_NMOD.reshape(N * M * outcomes, D)
-        mean_JD = np.einsum("jno,nod->jd", np.nan_to_num(coefs.full_JNO), sums_NMOD.sum(1)) / N
-        self.with_mean_NMOJ = (flat @ mean_JD.T.astype(flat.dtype)).reshape(N, M, outcomes, -1).astype(float)
-        grouped = sums_NMOD.reshape(N, M * outcomes, D)
-        own = np.stack([(g @ g.T).astype(float) for g in grouped])
-        self.own_NMOPQ = own.reshape(N, M, outcomes, M, outcomes)
+        mean_JD, dtype = mean_gradients(sums_NMOD, coefs.full_JNO), sums_NMOD.dtype
+        self.with_mean_NMOJ = np.empty((N, M, outcomes, len(mean_JD)))
+        self.own_NMOPQ = np.empty((N, M, outcomes, M, outcomes))
+        direction = mean_JD.T.astype(dtype)
+        for part in blocks(N, M * outcomes * D * dtype.itemsize):
+            grouped = sums_NMOD[part].reshape(-1, M * outcomes, D)
+            self.with_mean_NMOJ[part] = (grouped @ direction).reshape(-1, M, outcomes, len(mean_JD))
+            own = grouped @ grouped.transpose(0, 2, 1)
+            self.own_NMOPQ[part] = own.reshape(-1, M, outcomes, M, outcomes)
+
+    def combined(self, mix_KJ: Floats) -> "Products":
+        """The products among linear combinations of the objectives, without a further pass over the sums."""
+        other = copy(self)
+        other.coefs = self.coefs.combined(mix_KJ)
+        other.with_mean_NMOJ = self.with_mean_NMOJ @ mix_KJ.T
+        return other
 
     def product(self, j: int, k: int) -> Product:
         """The product of two objectives; NaN where too few responses admit one of them."""

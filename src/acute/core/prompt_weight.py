@@ -63,8 +63,11 @@ def ask(advantage: Advantage, groups: Floats) -> Floats:
     """The advantages of groups (…, n) as a float64 array; InputError unless finite and of that shape."""
     found = advantage(groups.copy())
     try:
-        answer = np.asarray(found, float)
-    except (TypeError, ValueError) as error:
+        values = np.asarray(found)
+        if np.iscomplexobj(values):
+            raise InputError("an advantage estimator must return real numbers, found complex ones")
+        answer = values.astype(float)
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that needs a gradient
         raise InputError(
             f"an advantage estimator must return numbers, found {type(found).__name__}"
         ) from error
@@ -110,8 +113,13 @@ def outcome_advantages(advantage: Advantage, n: int) -> OutcomeAdvantages:
 
     InputError where `check_estimator` refuses it.
     """
+    check_estimator(advantage, binary_groups(n))
+    return asked_advantages(advantage, n)
+
+
+def asked_advantages(advantage: Advantage, n: int) -> OutcomeAdvantages:
+    """`outcome_advantages` of an estimator that `check_estimator` has passed already: one call of it."""
     groups = binary_groups(n)
-    check_estimator(advantage, groups)
     answer = ask(advantage, groups)
     success = np.where(groups.any(-1), answer[:, 0], 0.0)
     failure = np.where(groups.all(-1), 0.0, answer[:, -1])

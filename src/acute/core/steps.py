@@ -1,4 +1,4 @@
-"""How far one step on ∇J_k lowers pass@1 and raises pass@k: smoothness constants and step ranges.
+"""How far one step on ∇J_k lowers pass@1 and raises pass@k: smoothness constants, step ranges, a curved path.
 
 G2 and F are the constants of assumption 4.3: E‖∇ log π(y|x)‖² <= G2 and E‖∇² log π(y|x)‖ <= F for every
 prompt. The functions named `paper_*` give the paper's constants; `sharp_*` smaller ones that hold as well.
@@ -9,7 +9,12 @@ Reference: arXiv 2602.21189, section 4.3 and appendix C.
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from acute.errors import InputError
+
+Floats = NDArray[np.float64]
 
 
 def _need(k: int, G2: float, F: float) -> None:
@@ -94,6 +99,24 @@ def pass_at_1_change_bounds(inner: float, norm_squared: float, L1: float, step: 
 def pass_at_k_gain_bound(norm_squared: float, Lk: float, step: float) -> float:
     """J_k(θ + η ∇J_k) - J_k(θ) is at least η (1 - η L_k/2) ‖∇J_k‖². Reference: arXiv 2602.21189, eq. 18."""
     return step * (1 - step * Lk / 2) * norm_squared
+
+
+def moved_along_log_odds(p: ArrayLike, change: ArrayLike) -> Floats:
+    """p after a step that changes it by `change` to first order, if its log-odds move straight. (Ours.)
+
+    The log-odds move by change / (p (1 - p)): p stays inside [0, 1] at any length, where p + change does
+    not, and the curvature of p near its ends, and of pass@k in p, is in. What the model bends besides is
+    not. p = 0 and p = 1 stay where they are.
+
+    >>> [round(float(x), 3) for x in moved_along_log_odds([0.5, 0.1, 0.0], [0.01, 0.3, 0.2])]
+    [0.51, 0.757, 0.0]
+    """
+    p, change = np.asarray(p, float), np.asarray(change, float)
+    spread = p * (1 - p)
+    inside = np.where(spread > 0, p, 0.5)
+    with np.errstate(over="ignore"):  # e**-u is infinite: p goes to 0
+        odds_against = (1 - inside) / inside * np.exp(-change / np.where(spread > 0, spread, 1.0))
+    return np.where(spread > 0, 1 / (1 + odds_against), p)
 
 
 def _need_conflict(k: int) -> None:

@@ -8,7 +8,10 @@ Two implementations that share nothing but the definition:
 * `by_forward_mode`: the directional derivative of the log-probabilities, computed forward. Keeps no
   activations; needs a forward-mode rule for every operator, so attention runs on its plain path.
 
-Suffixes name axes: U responses (one row each), T tokens.
+Several directions cost little more than one: the pass is shared, and a layer's changes along all of them
+are one matrix product.
+
+Suffixes name axes: K directions, U responses (one row each), T tokens.
 """
 
 from collections.abc import Callable
@@ -21,19 +24,20 @@ from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from acute.errors import ModelError
-from acute.gradients.forward import Sampled, row_logprobs
+from acute.gradients.forward import Sampled, row_logprobs, trie_logprobs
 from acute.gradients.trie import Tokens
 
 Direction = dict[str, Tensor]  # parameter name: tensor of its shape
+Directions = dict[str, Tensor]  # parameter name: (K, *its shape)
 
 
-def _owners(model: nn.Module, direction: Direction) -> list[tuple[str, nn.Module, Direction]]:
-    """Modules that hold a selected parameter themselves, with the part of the direction that is theirs.
+def _owners(model: nn.Module, directions: Directions) -> list[tuple[str, nn.Module, Directions]]:
+    """Modules that hold a selected parameter themselves, with the part of the directions that is theirs.
 
     A tied weight has several owners; each contributes its own use.
     """
     by_id = {
-        id(parameter): direction[name] for name, parameter in model.named_parameters() if name in direction
+        id(parameter): directions[name] for name, parameter in model.named_parameters() if name in directions
     }
     found = []
     for name, module in model.named_modules():
@@ -47,6 +51,22 @@ def _owners(model: nn.Module, direction: Direction) -> list[tuple[str, nn.Module
     return found
 
 
+def _change_of_linear(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+) -> Callable[[], Tensor]:
+    """Change of x Wᵀ + b along directions of weight (K, out, in) and bias (K, out): one product for all."""
+
+    def along() -> Tensor:
+        change = x.new_zeros(())
+        if weight is not None:
+            change = (x @ weight.flatten(0, 1).T).unflatten(-1, weight.shape[:2]).movedim(-2, 0)
+        if bias is not None:
+            change = change + bias.view(len(bias), *[1] * (x.dim() - 1), -1)
+        return change
+
+    return along
+
+
 class _Pass:
     """What the hooks of one pass share: the dots so far, and whether a module is being run again."""
 
@@ -57,7 +77,7 @@ class _Pass:
 class _Contraction:
     """Hook on one module: adds each row's share of the dots when the backward pass comes by."""
 
-    def __init__(self, shared: _Pass, name: str, module: nn.Module, own: Direction) -> None:
+    def __init__(self, shared: _Pass, name: str, module: nn.Module, own: Directions) -> None:
         self.shared, self.name, self.module, self.own = shared, name, module, own
         self.fired = False
 
@@ -65,7 +85,7 @@ class _Contraction:
         """Forward hook: contract the output's change along the direction once its gradient is known."""
         if self.shared.again:
             return
-        rows = len(self.shared.total)
+        rows = self.shared.total.shape[1]
         if not isinstance(out, Tensor) or out.shape[0] != rows:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise ModelError(
@@ -77,18 +97,15 @@ class _Contraction:
         change = self._change(module, args, kwargs)
 
         def contract(grad: Tensor) -> None:
-            self.shared.total.add_((change() * grad).flatten(1).sum(1))
+            self.shared.total.add_((change() * grad).flatten(2).sum(2))
 
         # every weight is frozen: the graph begins at the first outputs that selected parameters change
         (out if out.requires_grad else out.requires_grad_()).register_hook(contract)
 
     def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[], Tensor]:
-        """The directional derivative of the module's output, computed when called."""
+        """The module's output's derivatives along the directions, (K, U, …), computed when called."""
         if type(module) is nn.Linear:
-            x = args[0].detach()
-            weight, bias = self.own.get("weight"), self.own.get("bias")
-            zero = torch.zeros(module.out_features, dtype=x.dtype, device=x.device)
-            return lambda: (0 if weight is None else x @ weight.T) + (zero if bias is None else bias)
+            return _change_of_linear(args[0].detach(), **self.own)
         detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
 
         def along() -> Tensor:
@@ -96,7 +113,8 @@ class _Contraction:
             self.shared.again = True
             try:
                 run = lambda p: functional_call(module, p, tuple(detached), kwargs)  # noqa: E731
-                return jvp(run, (primal,), (self.own,))[1]
+                each = [{key: own[i] for key, own in self.own.items()} for i in range(len(self.shared.total))]
+                return torch.stack([jvp(run, (primal,), (one,))[1] for one in each])
             finally:
                 self.shared.again = False
 
@@ -105,25 +123,27 @@ class _Contraction:
 
 def by_hooks(
     model: Any,
-    direction: Direction,
+    directions: Directions,
     prompt: Tokens,
     responses: list[Tokens],
     sampled: Sampled,
     side: str = "right",
 ) -> Tensor:
-    """⟨∇ ln π(response), direction⟩ of each response, shape (U,). Rows are padded on `side`.
+    """⟨∇ ln π(response), direction⟩ of each response along each direction, shape (K, U).
+
+    `directions` holds K tensors stacked for each parameter. Rows are padded on `side`.
 
     Raises ModelError, naming it, for a module with selected parameters that this cannot see through: one
     whose output has no axis of rows, or whose parameters are used outside its own forward.
     """
     known = dict(model.named_parameters())
-    if lost := [name for name in direction if name not in known]:
+    if lost := [name for name in directions if name not in known]:
         raise ModelError(f"the direction has {lost[0]!r}, which is no parameter of the model itself")
-    like = next(iter(direction.values()))
-    total = torch.zeros(len(responses), dtype=like.dtype, device=like.device)
+    like = next(iter(directions.values()))
+    total = torch.zeros(len(like), len(responses), dtype=like.dtype, device=like.device)
     before = {name: p.requires_grad for name, p in known.items()}
     shared = _Pass(total)
-    contractions = [_Contraction(shared, *owner) for owner in _owners(model, direction)]
+    contractions = [_Contraction(shared, *owner) for owner in _owners(model, directions)]
     with ExitStack() as stack:
         stack.callback(lambda: [p.requires_grad_(before[name]) for name, p in known.items()])
         model.requires_grad_(False)
@@ -141,11 +161,18 @@ def by_hooks(
 
 
 def by_forward_mode(
-    model: Any, direction: Direction, prompt: Tokens, responses: list[Tokens], sampled: Sampled
+    model: Any,
+    direction: Direction,
+    prompt: Tokens,
+    responses: list[Tokens],
+    sampled: Sampled,
+    share: bool = False,
 ) -> Tensor:
     """⟨∇ ln π(response), direction⟩ of each response, shape (U,), by forward-mode differentiation.
 
-    The second implementation, and the one for little memory: no activations are kept.
+    The second implementation, and the one for little memory: no activations are kept. Unlike the hooks it
+    may `share` prompt and beginnings (of a model that obeys masks): what a token adds to each response stays
+    apart on the way forward, but not on the way back.
     """
     known = dict(model.named_parameters())
     point = {name: known[name].detach() for name in direction}
@@ -154,6 +181,8 @@ def by_forward_mode(
         def call(**inputs: Any) -> Any:
             return functional_call(model, parameters, kwargs=inputs)
 
+        if share:
+            return trie_logprobs(model, prompt, responses, sampled, call)
         return row_logprobs(call, model.device, prompt, responses, sampled)
 
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no forward-mode rule

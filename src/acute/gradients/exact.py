@@ -4,6 +4,7 @@ The truth that estimates from samples must converge to. It holds where the verif
 `max_tokens` is the answer's length in tokens, so that no second sequence spells it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,30 +39,49 @@ def success_gradient(
     return float(p), gradient
 
 
+CHUNK = 2**18  # numbers of two gradients that are multiplied at once; the chunks are summed in float64
+
+
+def inner_products(left: Sequence[list[Tensor]], right: list[Tensor]) -> Floats:
+    """Inner products of some gradients with another (one tensor a parameter each), shape (len(left),)."""
+    found = np.zeros(len(left))
+    for *several, other in zip(*left, right, strict=True):
+        pieces = other.flatten().split(CHUNK)
+        for i, tensor in enumerate(several):
+            pairs = zip(tensor.flatten().split(CHUNK), pieces, strict=True)
+            found[i] += sum(float(torch.dot(a, b)) for a, b in pairs)
+    return found
+
+
 def exact_kernel(
     model: Any,
     parameters: dict[str, nn.Parameter],
     prompts: list[Tokens],
     answers: list[Tokens],
     sampled: Sampled,
+    at_once: int | None = None,
+    on_gradient: Callable[[int, list[Tensor]], None] = lambda *_: None,
 ) -> tuple[Floats, Floats]:
     """p of each prompt, shape (N,), and κ(x, x') = ⟨∇p(x), ∇p(x')⟩, shape (N, N), in float64.
 
-    Holds all N gradients at once: N times the size of the parameters.
+    Holds `at_once` gradients and one more, each the size of the parameters; those of the prompts after a
+    block of `at_once` are computed again for each block. None holds all N. `on_gradient` is shown each
+    prompt's index and ∇p once.
 
     Reference: arXiv 2602.21189, eqs. 5–6.
     """
-    pairs = [
-        success_gradient(model, parameters, prompt, answer, sampled)
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
-    kernel = np.zeros((len(pairs), len(pairs)))
-    for i, (_, a) in enumerate(pairs):
-        for j, (_, b) in enumerate(pairs[: i + 1]):
-            kernel[i, j] = kernel[j, i] = sum(
-                float(torch.sum(x * y, dtype=torch.float64)) for x, y in zip(a, b, strict=True)
-            )
-    return np.array([p for p, _ in pairs]), kernel
+    N = len(prompts)
+    p_N, kernel = np.zeros(N), np.zeros((N, N))
+    for first in range(0, N, at_once or N):
+        held: list[list[Tensor]] = []
+        for i in range(first, N):
+            p_N[i], gradient = success_gradient(model, parameters, prompts[i], answers[i], sampled)
+            if i - first < (at_once or N):
+                held.append(gradient)
+                on_gradient(i, gradient)
+            rows = slice(first, first + len(held))
+            kernel[rows, i] = kernel[i, rows] = inner_products(held, gradient)
+    return p_N, kernel
 
 
 def exact_inner(p_N: Floats, kernel_NN: Floats, k: int) -> tuple[float, float]:

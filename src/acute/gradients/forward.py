@@ -46,10 +46,17 @@ def pad(rows: Sequence[Tokens], device: torch.device, side: str = "right") -> tu
     return ids, mask, positions
 
 
-def trie_logprobs(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> Tensor:
+def trie_logprobs(
+    model: Any,
+    prompt: Tokens,
+    responses: Sequence[Tokens],
+    sampled: Sampled,
+    call: Callable[..., Any] | None = None,
+) -> Tensor:
     """ln π of each distinct response, shape (U,), prompt and shared beginnings computed once.
 
     The model must obey a mask of its caller's and given positions in every layer; `obeys_masks` tells.
+    `call` takes the model's place in the forward pass.
     """
     trie, before, device = build(responses), len(prompt), model.device
     size = before + len(trie.token_T)
@@ -57,7 +64,7 @@ def trie_logprobs(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampl
     may_see[before:, before:] = torch.from_numpy(trie.may_see())
     mask = torch.zeros(1, 1, size, size, dtype=model.dtype, device=device)
     mask.masked_fill_(~may_see.to(device), torch.finfo(model.dtype).min)
-    out = model(
+    out = (call or model)(
         input_ids=torch.tensor([[*prompt, *trie.token_T.tolist()]], device=device),
         attention_mask=mask,
         position_ids=torch.tensor([[*range(before), *(before + trie.depth_T).tolist()]], device=device),

@@ -3,6 +3,7 @@
 Nothing of the measurement can be trusted on a model on which this fails.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +81,14 @@ def selfcheck(
             "in units of the norms; a sketch of D numbers errs by about 1/√D",
         ),
     ]
-    for name, engine in (("dots by hooks", by_hooks), ("dots by forward mode", by_forward_mode)):
+    along = {name: tensor[None] for name, tensor in direction.items()}
+    engines: dict[str, Callable[[], Tensor]] = {
+        "dots by hooks": lambda: by_hooks(model, along, prompt, responses, sampled)[0],
+        "dots by forward mode": lambda: by_forward_mode(model, direction, prompt, responses, sampled),
+    }
+    for name, engine in engines.items():
         try:
-            found = engine(model, direction, prompt, responses, sampled).double().cpu().numpy()
+            found = engine().double().cpu().numpy()
             checks.append(Check(f"{name} against reference", _relative(found, exact), wanted))
         except (ModelError, NotImplementedError, RuntimeError) as error:
             checks.append(Check(f"{name} against reference", None, wanted, str(error).split("\n")[0]))

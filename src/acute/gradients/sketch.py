@@ -9,7 +9,7 @@ nothing the size of the model is kept, and folding reads the gradient once.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,10 +36,20 @@ class _Pieces:
 
 
 class Sketch:
-    """The sketch of gradients over named parameters. The same names, seed and size give the same sketch."""
+    """The sketch of gradients over named parameters. The same names, seed and size give the same sketch.
 
-    def __init__(self, parameters: Iterable[tuple[str, Tensor]], size: int, seed: int) -> None:
-        self.size = size
+    With `scale`, a tensor a parameter, gradients are multiplied by it first: inner products are then those of
+    the metric with scale² on its diagonal.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[tuple[str, Tensor]],
+        size: int,
+        seed: int,
+        scale: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.size, self.scale = size, scale
         self.names: list[str] = []
         self._pieces: list[_Pieces] = []
         self._signs = _signs(2 * size, _generator(seed, "signs"))
@@ -56,11 +66,13 @@ class Sketch:
         float64 gradients give a float64 sketch, all others float32.
         """
         wide: Tensor | None = None  # twice as long: the rolled pieces are wrapped once, at the end
-        for gradient, pieces in zip(gradients, self._pieces, strict=True):
+        for name, gradient, pieces in zip(self.names, gradients, self._pieces, strict=True):
             if gradient is None:
                 continue
             flat = gradient.detach().flatten()
             flat = flat if flat.dtype == torch.float64 else flat.float()
+            if self.scale is not None:
+                flat = flat * self.scale[name].flatten()
             if wide is None:
                 wide = torch.zeros(2 * self.size, dtype=flat.dtype, device=flat.device)
                 signs = self._signs.to(wide)

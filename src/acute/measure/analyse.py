@@ -7,53 +7,30 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from acute.core.blocks import Rows, Sums
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
-from acute.errors import InputError, NotEnoughData
-from acute.measure.conflict import Answer, Curve, Measured, finite_answers, restricted
-from acute.measure.intervals import crossing, wilson
-from acute.measure.success import (
-    pass_at_k_of_population,
-    pass_at_k_of_these,
-    posterior_negative,
-    weight_interval,
+from acute.errors import NotEnoughData
+from acute.measure.conflict import Curve, Measured, naive
+from acute.measure.counting import Counts
+from acute.measure.imperfect import Verifier, given, imperfect_verifier
+from acute.measure.intervals import crossing
+from acute.measure.prompts import (
+    Facts,
+    PerPrompt,
+    costs,
+    family_rows,
+    fraction_negative,
+    per_prompt,
+    prompt_rows,
 )
+from acute.measure.success import pass_at_k_band, pass_at_k_of_population, pass_at_k_of_these
 
 Json = dict[str, Any]
+NO_ERRORS = given(0.0, 0.0)
 COST_MOST = 20  # how many prompts "prompts_that_cost_most" lists
-
-
-class Counts(NamedTuple):
-    """Responses and successes of each prompt and fold; responses without a reward are not counted."""
-
-    prompt_ids: list[str]
-    n_NM: NDArray[np.float64]
-    c_NM: NDArray[np.float64]
-    no_reward: int
-
-
-def count(responses: pa.Table) -> Counts:
-    """Count responses and successes by prompt and fold, prompts in the order of their first row.
-
-    Raises InputError if a reward is neither 0 nor 1.
-    """
-    columns = responses.select(["prompt_id", "fold", "reward"]).to_pydict()
-    order: dict[str, int] = dict.fromkeys(columns["prompt_id"], 0)
-    order = {name: i for i, name in enumerate(order)}
-    folds = 1 + max(columns["fold"])
-    n_NM, c_NM = np.zeros((2, len(order), folds))
-    missing = 0
-    for name, fold, reward in zip(*columns.values(), strict=True):
-        if reward is None:
-            missing += 1
-        elif reward not in (0.0, 1.0):
-            raise InputError(f"wanted rewards 0 or 1 (or null), found {reward} for the prompt {name!r}")
-        else:
-            n_NM[order[name], fold] += 1
-            c_NM[order[name], fold] += reward
-    return Counts(list(order), n_NM, c_NM, missing)
 
 
 def _json(estimate: Estimate | None) -> Json | None:
@@ -91,7 +68,7 @@ def _conflict(curve: Curve, ks: Sequence[int]) -> tuple[Json, Json]:
     population = {k: (curve.inner_population(k), curve.cosine_population(k)) for k in ks}
     weight = {k: float(pass_at_k_weight(curve.measured.n_N, curve.measured.c_N, k).mean()) for k in ks}
     first = curve.with_first[0].finite
-    naive = [[_finite_or_none(v) for v in curve.naive(k)] for k in ks]
+    naive_inner, naive_cosine = naive(curve.measured, ks)
     return (
         {
             "k": list(ks),
@@ -99,8 +76,8 @@ def _conflict(curve: Curve, ks: Sequence[int]) -> tuple[Json, Json]:
             "inner_sum": [_json(_scaled(inner[k].estimate, curve.N)) for k in ks],
             "cosine": [_json(cosine[k].estimate) for k in ks],
             "p_value_negative": [inner[k].p_value for k in ks],
-            "naive_inner": [v[0] for v in naive],
-            "naive_cosine": [v[1] for v in naive],
+            "naive_inner": [_finite_or_none(v) for v in naive_inner],
+            "naive_cosine": [_finite_or_none(v) for v in naive_cosine],
             "mean_weight": [weight[k] for k in ks],
             "mean_weight_times_norm": [weight[k] * first for k in ks],
             "covariance": [curve.with_first[k - 1].finite - weight[k] * first for k in ks],
@@ -132,92 +109,22 @@ def _verdict(ks: Sequence[int], band: Sequence[tuple[float, float] | None], neve
     return {"answer": "no conflict" if clear else "cannot tell", "k": None}
 
 
-def _fraction_negative(agreement: Sequence[Answer]) -> Estimate | None:
-    """Share of prompts with a < 0, by empirical Bayes; None if an error is unknown.
-
-    The interval runs from the share whose own intervals lie below 0 to the share whose do not lie above:
-    wide, and free of the prior that the value leans on. Prompts that show no gradient are not in it.
-    """
-    known = [a.estimate for a in agreement if a.estimate is not None and a.estimate.se]
-    if len(known) < max(2, len(agreement)):
-        return None
-    values, errors = np.array([e.value for e in known]), np.array([e.se for e in known], float)
-    value = float(posterior_negative(values, errors).mean())
-    below = float(np.mean([e.hi is not None and e.hi < 0 for e in known]))
-    not_above = float(np.mean([not (e.lo is not None and e.lo > 0) for e in known]))
-    return Estimate(min(max(value, below), not_above), None, below, not_above)
-
-
-def _prompts(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> tuple[list[Json], list[Answer]]:
-    """A row a prompt: p, weight and agreement, and what it adds to ⟨∇J_k, ∇J_1⟩ and to the cosine."""
-    N = curve.N
-    each = np.eye(N)
-    norm = max(curve.norm[0].finite, 0.0)
-    agreement = finite_answers(restricted(measured, 1, N * each), curve.size, norm**2)
-    norms = max(curve.norm[k - 1].finite, 0.0) * norm
-    contribution = finite_answers(restricted(measured, k, each), curve.size, norms / N**2)
-    rows = []
-    for i in range(N):
-        n, c = int(measured.n_N[i]), int(measured.c_N[i])
-        p = wilson(c, n)
-        signal = 0 < c < n  # without a success, or without a failure, the gradient is not seen at all
-        part = contribution[i].estimate if signal else None
-        rows.append(
-            {
-                **facts[i],
-                "responses": n,
-                "successes": c,
-                "p": _json(p),
-                "weight": _json(weight_interval(p, n, c, k)),
-                "agreement": _json(agreement[i].estimate) if signal else None,
-                "contribution": _json(part),
-                "share": _json(_scaled(part, 1 / np.sqrt(norms))) if norms > 0 else None,
-            }
-        )
-    return rows, [a for a, row in zip(agreement, rows, strict=True) if row["agreement"] is not None]
-
-
-def _costs(row: Json) -> float:
-    """The end of the interval that is nearer to harmless; unknown counts as harmless."""
-    share = row["contribution"]
-    return float("inf") if share is None or share["hi"] is None else float(share["hi"])
-
-
-def _families(measured: Measured, curve: Curve, k: int, facts: list[Json]) -> list[Json]:
-    """A row a family: p, agreement with ∇J_1, and what it adds to the cosine at k."""
-    names = sorted({f["family"] for f in facts if f["family"] is not None})
-    if not names:
-        return []
-    inside = np.array([[f["family"] == name for f in facts] for name in names], float)
-    size = inside.sum(1)
-    shares = inside * curve.N / size[:, None]
-    norm = max(curve.norm[0].finite, 0.0)
-    norms = max(curve.norm[k - 1].finite, 0.0) * norm
-    answers = finite_answers(restricted(measured, 1, shares), curve.size, norm**2)
-    parts = finite_answers(restricted(measured, k, inside), curve.size, norms)
-    return [
-        {
-            "family": name,
-            "prompts": int(size[i]),
-            "p": _json(pass_at_k_of_these(measured.n_N[inside[i] > 0], measured.c_N[inside[i] > 0], 1)),
-            "agreement": _json(answers[i].estimate),
-            "share": _json(_scaled(parts[i].estimate, 1 / np.sqrt(norms))) if norms > 0 else None,
-        }
-        for i, name in enumerate(names)
-    ]
-
-
 class Selected(NamedTuple):
-    """The prompts that are analysed, and what was left out: how many for which reason."""
+    """The prompts that are analysed, and what was left out: how many for which reason.
+
+    `truncated_N` and `distinct_N` count responses cut off and different ones.
+    """
 
     prompt_ids: list[str]
     measured: Measured
     excluded: Json
+    truncated_N: NDArray[np.int64]
+    distinct_N: NDArray[np.int64]
 
 
 def select(
-    responses: pa.Table,
-    sums_NMOD: NDArray[np.floating],
+    counts: Counts,
+    sums_NMOD: Sums,
     sketched_ids: list[str],
     k_max: int,
     easy: float | None = None,
@@ -226,9 +133,9 @@ def select(
     """Join counts and sketches by prompt, and leave out what cannot be analysed up to `k_max`.
 
     `sums_NMOD` are the sketched gradient sums of the prompts `sketched_ids`, by fold and outcome (wrong,
-    right). Raises NotEnoughData if no prompt with both successes and failures is left.
+    right); they are read when they are needed. Raises NotEnoughData if no prompt with both successes and
+    failures is left.
     """
-    counts = count(responses)
     kept, excluded = _kept(counts, k_max, easy, hard)
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     if not ((c_NM.sum(1) > 0) & (c_NM.sum(1) < n_NM.sum(1))).any():
@@ -238,78 +145,107 @@ def select(
         )
     at = {name: i for i, name in enumerate(sketched_ids)}
     ids = [counts.prompt_ids[i] for i in kept]
-    sums = sums_NMOD[[at[name] for name in ids]]
-    return Selected(ids, Measured(n_NM, c_NM, sums, sums_NMOD.shape[3]), excluded)
+    sums = Rows(sums_NMOD, [at[name] for name in ids])
+    measured = Measured(n_NM, c_NM, sums, sums_NMOD.shape[3])
+    return Selected(ids, measured, excluded, counts.truncated_N[kept], counts.distinct_N[kept])
 
 
 def analyse(
-    selected: Selected, prompts: pa.Table, responses: pa.Table, ks: Sequence[int], seed: int = 0
+    selected: Selected,
+    prompts: pa.Table,
+    ks: Sequence[int],
+    seed: int = 0,
+    verifier: Verifier = NO_ERRORS,
 ) -> Json:
     """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
-    ids, measured, excluded = selected
-    curve = Curve(measured, max(ks))
-    inner = [curve.inner(k) for k in curve.k]
+    ids, measured, n_N, c_N = (
+        selected.prompt_ids,
+        selected.measured,
+        selected.measured.n_N,
+        selected.measured.c_N,
+    )
+    curve, k = Curve(measured, max(ks)), max(ks)
+    inner = [curve.inner(k).estimate for k in curve.k]
     band = curve.band(seed)
-    population = [curve.inner_population(k) for k in curve.k]
     conflict, conflict_population = _conflict(curve, ks)
     family = dict(zip(*prompts.select(["prompt_id", "family"]).to_pydict().values(), strict=True))
-    cut = responses.filter(pa.compute.equal(responses["finish"], "length"))["prompt_id"].to_pylist()
-    facts = [{"prompt_id": name, "family": family.get(name), "truncated": cut.count(name)} for name in ids]
-    rows, agreement = _prompts(measured, curve, max(ks), facts)
-    n_N, c_N = measured.n_N, measured.c_N
-    dagger = first_negative(curve.k, [p.finite for p in curve.with_first])
-    dagger_population = first_negative(curve.k, [p.population for p in curve.with_first])
+    facts = Facts(ids, [family.get(name) for name in ids], selected.truncated_N)
+    found = per_prompt(curve, k)
+    rows = prompt_rows(curve, found, facts)
+    signal = np.isfinite(found.agreement.value_N)
+    never_right = int((c_N == 0).sum())
     return {
         "prompts": len(ids),
         "responses": int(n_N.sum()),
-        "excluded": excluded,
+        "excluded": selected.excluded,
         "counts": {
-            "truncated": sum(f["truncated"] for f in facts),
-            "no_success": int((c_N == 0).sum()),
+            "truncated": int(selected.truncated_N.sum()),
+            "no_success": never_right,
             "all_success": int((c_N == n_N).sum()),
-            "distinct_responses": len(set(zip(*_texts(responses, set(ids)), strict=True))),
+            "distinct_responses": int(selected.distinct_N.sum()),
         },
-        "k_headline": max(ks),
+        "k_headline": k,
         "pass_at_k": {str(k): _json(pass_at_k_of_these(n_N, c_N, k)) for k in ks},
         "pass_at_k_population": {str(k): _json(pass_at_k_of_population(n_N, c_N, k)) for k in ks},
         "conflict": conflict,
         "conflict_population": conflict_population,
-        "curve": {
-            "k": curve.k,
-            "inner": [_json(a.estimate) for a in inner],
-            "cosine": [_json(curve.cosine(k).estimate) for k in curve.k],
-            "inner_band": [None if ends is None else list(ends) for ends in band],
-        },
-        "k_dagger": _json(crossing(curve.k, [a.estimate for a in inner], dagger)),
-        "k_dagger_population": _json(crossing(curve.k, [a.estimate for a in population], dagger_population)),
-        **_theory(rows, max(ks)),
+        "curve": _curve(curve, inner, band, seed),
+        **_thresholds(curve, inner),
+        **_theory(found, k),
         "agreement": {
-            "fraction_negative": _json(_fraction_negative(agreement)),
-            "unweighted_mean": _json(inner[0].estimate),
-            "weighted_mean": _json(inner[-1].estimate),
+            "fraction_negative": _json(fraction_negative(found.agreement.some(signal))),
+            "unweighted_mean": _json(inner[0]),
+            "weighted_mean": _json(inner[-1]),
         },
-        "families": _families(measured, curve, max(ks), facts),
+        "families": family_rows(curve, k, facts.family),
         "per_prompt": rows,
-        "prompts_that_cost_most": sorted(rows, key=_costs)[:COST_MOST],
-        "verdict": _verdict(curve.k, band, int((c_N == 0).sum())),
+        "prompts_that_cost_most": sorted(rows, key=costs)[:COST_MOST],
+        "verdict": _verdict(curve.k, band, never_right),
+        "imperfect_verifier": imperfect_verifier(
+            curve, ks, verifier, lambda other: _verdict(other.k, other.band(seed), never_right)
+        ),
     }
 
 
-def _theory(rows: list[Json], k: int) -> Json:
+def _curve(
+    curve: Curve,
+    inner: Sequence[Estimate | None],
+    band: Sequence[tuple[float, float] | None],
+    seed: int,
+) -> Json:
+    """What is known at every k."""
+    n_N, c_N = curve.measured.n_N, curve.measured.c_N
+    passes = pass_at_k_band(n_N, c_N, curve.k, seed)
+    return {
+        "k": curve.k,
+        "inner": [_json(e) for e in inner],
+        "cosine": [_json(curve.cosine(k).estimate) for k in curve.k],
+        "inner_band": [None if ends is None else list(ends) for ends in band],
+        "pass_at_k": [_json(pass_at_k_of_these(n_N, c_N, k)) for k in curve.k],
+        "pass_at_k_band": [None if ends is None else list(ends) for ends in passes],
+    }
+
+
+def _thresholds(curve: Curve, inner: Sequence[Estimate | None]) -> Json:
+    """k† of these prompts and of their distribution."""
+    population = [curve.inner_population(k).estimate for k in curve.k]
+    first = first_negative(curve.k, [p.finite for p in curve.with_first])
+    first_population = first_negative(curve.k, [p.population for p in curve.with_first])
+    return {
+        "k_dagger": _json(crossing(curve.k, inner, first)),
+        "k_dagger_population": _json(crossing(curve.k, population, first_population)),
+    }
+
+
+def _theory(found: PerPrompt, k: int) -> Json:
     """k* and the certificate of conflict at k, from the measured p and a taken at their values.
 
     The smoothness constants are not measured, so neither is the range of steps, nor the paper's own k*.
     """
-    known = [row for row in rows if row["agreement"] is not None]
-    p, a = (np.array([row[name]["value"] for row in known]) for name in ("p", "agreement"))
+    known = np.isfinite(found.agreement.value_N)
+    p, a = found.p.value_N[known], found.agreement.value_N[known]
     threshold, proof = k_star_scan(p, a), certificate(p, a, k)
     return {
         "k_star": None if threshold is None else threshold._asdict(),
         "certificate": None if proof is None else {**proof._asdict(), "k": k, "step_range": None},
     }
-
-
-def _texts(responses: pa.Table, ids: set[str]) -> tuple[list[str], list[str]]:
-    pairs = zip(responses["prompt_id"].to_pylist(), responses["response"].to_pylist(), strict=True)
-    kept = [(a, b) for a, b in pairs if a in ids]
-    return [a for a, _ in kept], [b for _, b in kept]

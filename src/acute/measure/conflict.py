@@ -4,13 +4,23 @@ What is measured once (`Measured`) answers for every k, family and prompt by ari
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import Rows, Sums
 from acute.core.estimate import Estimate
-from acute.core.products import Advantage, Product, Products, coefficients, plug_in, unbiased
+from acute.core.products import (
+    Advantage,
+    Product,
+    Products,
+    coefficients,
+    mean_gradients,
+    plug_in,
+    unbiased,
+)
 from acute.measure.intervals import (
     deletion_variance,
     from_error,
@@ -33,7 +43,7 @@ class Measured:
 
     n_NM: Floats
     c_NM: Floats
-    sums_NMOD: NDArray[np.floating]
+    sums_NMOD: Sums | Rows
     sketch_size: float
 
     @property
@@ -72,10 +82,19 @@ class Curve:
         self.measured, self.k = measured, list(range(1, k_max + 1))
         objectives = [*(unbiased(k) for k in self.k), *also]
         coefs = coefficients(objectives, measured.n_NM, measured.c_NM)
-        self.products = Products(measured.sums_NMOD, coefs)
-        self.with_first = [self.products.product(i, 0) for i in range(len(objectives))]
-        self.norm = [self.products.product(i, i) for i in range(len(objectives))]
+        self._multiply(Products(measured.sums_NMOD, coefs))
         self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
+
+    def _multiply(self, products: Products) -> None:
+        self.products, objectives = products, range(len(products.coefs.full_JNO))
+        self.with_first = [products.product(i, 0) for i in objectives]
+        self.norm = [products.product(i, i) for i in objectives]
+
+    def combined(self, mix_KK: Floats) -> "Curve":
+        """The curve whose J_k is Σ_m mix_KK[k-1, m-1] J_m of this one, up to a constant."""
+        other = copy(self)
+        other._multiply(self.products.combined(mix_KK))
+        return other
 
     def _sketch_variance(self, i: int, of: str) -> float:
         """Variance that the sketch adds to ⟨∇J_k, ∇J_1⟩: (‖∇J_k‖²‖∇J_1‖² + inner²) / D."""
@@ -142,13 +161,15 @@ class Curve:
         found = ratio(inner, scale, variance_along, (-1.0, 1.0))
         return Answer(found, None)
 
-    def naive(self, k: int) -> tuple[float, float]:
-        """Inner product and cosine the naive way: plug-in weights, same rollouts in both factors."""
-        coefs = coefficients([plug_in(k), plug_in(1)], self.measured.n_NM, self.measured.c_NM)
-        products = Products(self.measured.sums_NMOD, coefs)
-        inner, own, first = (products.product(*pair).naive for pair in ((0, 1), (0, 0), (1, 1)))
-        scale = np.sqrt(own * first)
-        return inner, float(inner / scale) if scale > 0 else float("nan")
+
+def naive(measured: Measured, ks: Sequence[int]) -> tuple[list[float], list[float]]:
+    """⟨∇J_k, ∇J_1⟩ and cosines the naive way: plug-in weights, the same rollouts in both factors."""
+    coefs = coefficients([plug_in(k) for k in (1, *ks)], measured.n_NM, measured.c_NM)
+    mean_JD = mean_gradients(measured.sums_NMOD, coefs.full_JNO)
+    inner, length = mean_JD[1:] @ mean_JD[0], np.sqrt((mean_JD**2).sum(1))
+    scale = length[1:] * length[0]
+    cosine = np.divide(inner, scale, out=np.full(len(ks), np.nan), where=scale > 0)
+    return inner.tolist(), cosine.tolist()
 
 
 def restricted(measured: Measured, k: int, share_JN: Floats) -> list[Product]:

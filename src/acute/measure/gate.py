@@ -15,6 +15,7 @@ from acute.core.estimators import pass_at_k
 from acute.errors import ConfigError, InputError, NotEnoughData
 from acute.measure.mean_test import (
     Mean,
+    certain,
     holm,
     lower_bound,
     mean_of_these,
@@ -37,20 +38,56 @@ class Answered(NamedTuple):
     n_N: Floats
     c_N: Floats
 
+    def success(self, k: int) -> Floats:
+        """Each prompt's unbiased pass@k."""
+        return np.asarray(pass_at_k(self.n_N, self.c_N, k))
+
+    def error(self, k: int) -> tuple[Floats, Floats]:
+        """The variance of each prompt's pass@k from its rollouts, and the degrees of freedom it rests on."""
+        return deleted_variance(self.n_N, self.c_N, k), self.n_N - 1
+
+    def of(self, kept: list[int]) -> "Answered":
+        """Some of the prompts."""
+        return Answered(self.n_N[kept], self.c_N[kept])
+
+
+class Known(NamedTuple):
+    """The exact probability of success of each prompt under one model: no rollouts, no noise of theirs."""
+
+    p_N: Floats
+
+    @property
+    def n_N(self) -> Floats:
+        """As many responses as one may ask for."""
+        return np.full(len(self.p_N), np.inf)
+
+    def success(self, k: int) -> Floats:
+        """Each prompt's pass@k."""
+        return np.asarray(1 - (1 - self.p_N) ** k)
+
+    def error(self, k: int) -> tuple[Floats, Floats]:
+        """None, known for certain."""
+        del k
+        return np.zeros_like(self.p_N), self.n_N
+
+    def of(self, kept: list[int]) -> "Known":
+        """Some of the prompts."""
+        return Known(self.p_N[kept])
+
 
 class Pairs(NamedTuple):
     """The same prompts answered by two models; a slice name or None for each."""
 
     prompt_ids: Sequence[str]
-    base: Answered
-    candidate: Answered
+    base: Answered | Known
+    candidate: Answered | Known
     slice_N: Sequence[str | None]
 
     def of_slice(self, name: str) -> "Pairs":
         """The prompts of one slice."""
         kept = [i for i, s in enumerate(self.slice_N) if s == name]
-        base, candidate = (Answered(side.n_N[kept], side.c_N[kept]) for side in (self.base, self.candidate))
-        return Pairs([self.prompt_ids[i] for i in kept], base, candidate, [name] * len(kept))
+        ids = [self.prompt_ids[i] for i in kept]
+        return Pairs(ids, self.base.of(kept), self.candidate.of(kept), [name] * len(kept))
 
 
 class Rule(NamedTuple):
@@ -123,7 +160,7 @@ def _enough(pairs: Pairs, rule: Rule) -> None:
     if not len(pairs.prompt_ids):
         raise NotEnoughData("wanted prompts that base and candidate share, found none")
     wanted = rule.k + 1 if rule.these_prompts else rule.k
-    for side, (n_N, _) in (("base", pairs.base), ("candidate", pairs.candidate)):
+    for side, n_N in (("base", pairs.base.n_N), ("candidate", pairs.candidate.n_N)):
         few = np.flatnonzero(n_N < wanted)
         if len(few):
             some = ", ".join(f"{pairs.prompt_ids[i]!r} (n = {int(n_N[i])})" for i in few[:NAMED])
@@ -136,11 +173,13 @@ def _enough(pairs: Pairs, rule: Rule) -> None:
 
 def change(pairs: Pairs, k: int, wanted: float, rule: Rule) -> Change:
     """Candidate minus base of mean pass@k, with bounds at the rule's level and p-values against `wanted`."""
-    base_N, candidate_N = pass_at_k(*pairs.base, k), pass_at_k(*pairs.candidate, k)
-    if rule.these_prompts:
-        sides = (pairs.base, pairs.candidate)
-        variance = np.concatenate([deleted_variance(*side, k) for side in sides])
-        df = np.concatenate([side.n_N - 1 for side in sides])
+    base_N, candidate_N = pairs.base.success(k), pairs.candidate.success(k)
+    sides = (pairs.base, pairs.candidate)
+    if rule.these_prompts and all(isinstance(side, Known) for side in sides):
+        mean = certain(candidate_N - base_N)
+    elif rule.these_prompts:
+        errors = [side.error(k) for side in sides]
+        variance, df = (np.concatenate(axis) for axis in zip(*errors, strict=True))
         mean = mean_of_these(candidate_N - base_N, variance, df)
     else:
         mean = mean_over_prompts(candidate_N - base_N)

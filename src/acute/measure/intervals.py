@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from acute.core.estimate import Estimate
@@ -35,21 +35,28 @@ def p_value_negative(estimate: Estimate, df: float) -> float | None:
 def deletion_variance(deleted_NM: Floats) -> tuple[float, float]:
     """Variance of Σ_x of an estimate whose fold-deleted values are given, and its degrees of freedom.
 
-    Delete-a-fold jackknife inside each prompt, prompts independent. The degrees of freedom are
-    Satterthwaite's. With d = M - 1 of them in each prompt, f = (Σv)²/Σv² understates the number of
-    prompts that matter (it is (N + 2/d) / (1 + 2/d) for N equal ones); solved for N and times d that is
-    (d + 2) f - 2: d if one prompt makes all the noise, d N if all make the same.
+    Delete-a-fold jackknife inside each prompt, prompts independent.
     """
     M = deleted_NM.shape[1]
     spread = deleted_NM - deleted_NM.mean(1, keepdims=True)
     variance_N = (M - 1) / M * (spread**2).sum(1)
     total, squares = variance_N.sum(), (variance_N**2).sum()
-    if squares == 0:
-        return 0.0, np.inf
-    return float(total), float((M + 1) * total**2 / squares - 2)
+    return float(total), float(degrees_of_freedom(total, squares, M))
 
 
-def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 4000) -> float:
+def degrees_of_freedom(total: ArrayLike, squares: ArrayLike, M: int) -> Floats:
+    """Satterthwaite's, of sums of variances v that rest on M folds each: `total` = Σv, `squares` = Σv².
+
+    With d = M - 1 of them in each prompt, f = (Σv)²/Σv² understates the number of prompts that matter (it is
+    (N + 2/d) / (1 + 2/d) for N equal ones); solved for N and times d that is (d + 2) f - 2: d if one prompt
+    makes all the noise, d N if all make the same. Without any noise there is no end to them.
+    """
+    total, squares = np.asarray(total, float), np.asarray(squares, float)
+    alike = np.divide(total**2, squares, out=np.full(np.shape(squares), np.inf), where=squares != 0)
+    return np.asarray((M + 1) * alike - 2)
+
+
+def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 40_000) -> float:
     """How many standard errors a 95 % band over all k must reach, where each k alone needs Student's t.
 
     The largest of |error_k| / se_k over k, with the errors' joint law taken from the fold-deleted values
@@ -61,8 +68,10 @@ def simultaneous_reach(deleted_KNM: Floats, df: float, seed: int, draws: int = 4
     deviation = (deleted_KNM - deleted_KNM.mean(2, keepdims=True)).reshape(K, N * M)
     size = np.sqrt((deviation**2).sum(1))
     unit = deviation[size > 0] / size[size > 0, None]
+    values, vectors = np.linalg.eigh(unit @ unit.T)  # the law over K alone: nothing the size of draws · N
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng = np.random.default_rng(seed)
-    largest = np.abs(rng.standard_normal((draws, N * M)) @ unit.T).max(1, initial=0.0)
+    largest = np.abs(rng.standard_normal((draws, len(unit))) @ root.T).max(1, initial=0.0)
     if np.isfinite(df):
         largest = largest / np.sqrt(rng.chisquare(df, draws) / df)
     return float(np.quantile(largest, LEVEL))
@@ -100,18 +109,6 @@ def ratio(
         root = np.sqrt(max(b**2 - a * c, 0.0))
         lo, hi = max(lo, (b - root) / a), min(hi, (b + root) / a)
     return Estimate(value, float(np.sqrt(at_value) / bottom), min(float(lo), value), max(float(hi), value))
-
-
-def wilson(c: int, n: int) -> Estimate:
-    """p from c successes in n: c/n, and Wilson's interval. At c = 0 or n the standard error is unknown.
-
-    Reference: Wilson 1927.
-    """
-    p, z = c / n, float(stats.norm.ppf((1 + LEVEL) / 2))
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    se = float(np.sqrt(p * (1 - p) / (n - 1))) if 0 < c < n and n > 1 else None
-    return Estimate(p, se, max(0.0, float(centre - reach)), min(1.0, float(centre + reach)))
 
 
 def crossing(k: Sequence[int], value: Sequence[Estimate | None], first: int | None) -> Estimate | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.core.blocks import blocks
 from acute.core.products import coefficients, unbiased
 from acute.measure.conflict import Measured
 
@@ -31,21 +32,21 @@ def kernel(measured: Measured) -> Kernel:
     """
     coefs = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
     full_NO, fold_NMO, rest_NMO = coefs.full_JNO[0], coefs.fold_JNMO[0], coefs.rest_JNMO[0]
-    sums = measured.sums_NMOD
-    N, M = sums.shape[:2]
-    gradient_ND = np.einsum("no,nmod->nd", full_NO, sums)
-    total_NOD = sums.sum(1)
-    found = gradient_ND @ gradient_ND.T
-    folds_NMD = np.einsum("nmo,nmod->nmd", fold_NMO, sums)
-    within = np.einsum("nmd,npd->nmp", folds_NMD, folds_NMD)
-    np.fill_diagonal(found, (within.sum((1, 2)) - np.einsum("nmm->n", within)) / (M * (M - 1)))
-
-    variance = np.zeros((N, N))
-    along = np.empty((M, N, N))  # each prompt without a fold, along every prompt's gradient
-    for m in range(M):
-        without = np.einsum("no,nod->nd", rest_NMO[:, m], total_NOD - sums[:, m])
-        along[m] = without @ gradient_ND.T
-    spread = (M - 1) / M * ((along - along.mean(0)) ** 2).sum(0)
+    sums, (N, M, outcomes, D) = measured.sums_NMOD, measured.sums_NMOD.shape
+    parts = list(blocks(N, M * outcomes * D * sums.dtype.itemsize))
+    gradient_ND = np.concatenate([np.einsum("no,nmod->nd", full_NO[part], sums[part]) for part in parts])
+    found = (gradient_ND @ gradient_ND.T).astype(float)
+    own_N, spread = np.empty(N), np.empty((N, N))
+    for part in parts:
+        read = sums[part]
+        folds_NMD = np.einsum("nmo,nmod->nmd", fold_NMO[part], read)
+        within = folds_NMD @ folds_NMD.transpose(0, 2, 1)
+        own_N[part] = (within.sum((1, 2)) - np.einsum("nmm->n", within)) / (M * (M - 1))
+        # each prompt without a fold, along every prompt's gradient
+        without_NMD = np.einsum("nmo,nmod->nmd", rest_NMO[part], read.sum(1, keepdims=True) - read)
+        along = (without_NMD.reshape(-1, D) @ gradient_ND.T).reshape(-1, M, N)
+        spread[part] = (M - 1) / M * ((along - along.mean(1, keepdims=True)) ** 2).sum(1)
+    np.fill_diagonal(found, own_N)
     variance = spread + spread.T
     np.fill_diagonal(variance, 4 * np.diag(spread))  # both factors move together
     norms = np.clip(np.diag(found), 0, None)
@@ -54,4 +55,4 @@ def kernel(measured: Measured) -> Kernel:
     for matrix in (found, variance):
         matrix[silent] = np.nan
         matrix[:, silent] = np.nan
-    return Kernel(found.astype(float), np.sqrt(variance))
+    return Kernel(found, np.sqrt(variance))

@@ -17,7 +17,7 @@ class Mean(NamedTuple):
     se: float  # 0 where the values have no spread: then the exact bounds below are used
     df: float  # degrees of freedom that se rests on
     skewness: float  # of the mean itself: that of one value over √N
-    units: int  # independent values behind the exact bounds; 0: none, nothing can be said without spread
+    units: float  # independent values behind the exact bounds; 0: nothing can be said, inf: it is certain
 
     def mirrored(self) -> "Mean":
         """The mean of the negated values."""
@@ -46,6 +46,11 @@ def mean_of_these(values_N: Floats, variance_N: Floats, df_N: Floats) -> Mean:
         return Mean(value, 0.0, np.inf, 0.0, 0)
     df = total**2 / float((variance_N**2 / df_N).sum())
     return Mean(value, total**0.5 / len(values_N), df, 0.0, 0)
+
+
+def certain(values_N: Floats) -> Mean:
+    """The mean over exactly these prompts, whose values are known without error."""
+    return Mean(float(values_N.mean()), 0.0, np.inf, 0.0, np.inf)
 
 
 def hall(t: float, skewness: float) -> float:

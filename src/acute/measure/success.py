@@ -1,23 +1,31 @@
 """Pass@k from counts: of these prompts, and of the distribution they come from."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from acute.core.estimate import Estimate
-from acute.core.estimators import pass_at_k, pass_at_k_weight
-from acute.measure.intervals import from_error, prompt_variance
+from acute.core.estimators import pass_at_k
+from acute.measure.intervals import from_error, prompt_variance, simultaneous_reach
 
 Floats = NDArray[np.float64]
+Ends = tuple[float, float]
+
+
+def _without_one(n_N: Floats, c_N: Floats, k: int) -> Floats:
+    """Each prompt's pass@k without one failure less that without one success; NaN where n ≤ k."""
+    less_success = pass_at_k(n_N - 1, np.maximum(c_N - 1, 0), k)
+    return np.asarray(pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k) - less_success)
 
 
 def deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
-    """Delete-one-response jackknife variance of each prompt's pass@k, in closed form; NaN where n ≤ k."""
-    less_success = pass_at_k(n_N - 1, np.maximum(c_N - 1, 0), k)
-    less_failure = pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k)
-    mean = (c_N * less_success + (n_N - c_N) * less_failure) / n_N
-    squares = c_N * (less_success - mean) ** 2 + (n_N - c_N) * (less_failure - mean) ** 2
-    return np.asarray((n_N - 1) / n_N * squares)
+    """Delete-one-response jackknife variance of each prompt's pass@k, in closed form; NaN where n ≤ k.
+
+    c deletions give one value and n - c the other: (n - 1)/n · c (n - c)/n · (difference)².
+    """
+    return np.asarray((n_N - 1) / n_N * c_N * (n_N - c_N) / n_N * _without_one(n_N, c_N, k) ** 2)
 
 
 def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
@@ -44,14 +52,36 @@ def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None
     return from_error(float(per_prompt.mean()), se, df, (0.0, 1.0))
 
 
-def weight_interval(p: Estimate, n: int, c: int, k: int) -> Estimate:
-    """w_k(p) = k (1 - p)^(k-1) of one prompt: unbiased, with the interval of p mapped through w_k."""
-    value = float(pass_at_k_weight(n, c, k))
-    if k == 1:
-        return Estimate(1.0, 0.0, 1.0, 1.0)
-    ends = [k * (1 - end) ** (k - 1) for end in (p.hi or 0.0, p.lo or 0.0)]
-    se = None if p.se is None else p.se * k * (k - 1) * (1 - p.value) ** (k - 2)
-    return Estimate(value, se, ends[0], ends[1])
+def pass_at_k_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:
+    """A 95 % band that pass@k of these prompts lies in for all k at once; None where the error is unknown.
+
+    A prompt's pass@k without one response takes two values, so its errors at all k move together.
+
+    Reference: sup-t bands, Montiel Olea & Plagborg-Møller 2019.
+    """
+    half = np.sqrt((n_N - 1) * c_N * (n_N - c_N)) / n_N / 2
+    each = [pass_at_k_of_these(n_N, c_N, k) for k in ks]
+    return _band(each, [half * _without_one(n_N, c_N, k) for k in ks], np.inf, seed)
+
+
+def pass_at_k_population_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:
+    """As `pass_at_k_band`, of the prompt distribution."""
+    each = [pass_at_k_of_population(n_N, c_N, k) for k in ks]
+    per_prompt = [pass_at_k(n_N, c_N, k) for k in ks]
+    return _band(each, [x - x.mean() for x in per_prompt], len(n_N) - 1, seed)
+
+
+def _band(
+    each: Sequence[Estimate | None], influence: Sequence[Floats], df: float, seed: int
+) -> list[Ends | None]:
+    """Estimates widened by the reach that holds for all at once, from each prompt's influence on each."""
+    known = {i: (e.value, e.se) for i, e in enumerate(each) if e is not None and e.se}
+    if not known:
+        return [None] * len(each)
+    two_sided = np.stack([[influence[i], -influence[i]] for i in known]).transpose(0, 2, 1)
+    reach = simultaneous_reach(two_sided, df, seed)
+    band = {i: (max(0.0, v - reach * se), min(1.0, v + reach * se)) for i, (v, se) in known.items()}
+    return [band.get(i) for i in range(len(each))]
 
 
 def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: int = 500) -> Floats:
@@ -67,7 +97,6 @@ def posterior_negative(value_N: Floats, se_N: Floats, grid: int = 200, rounds: i
     likelihood_NG = stats.norm.pdf((value_N[:, None] - support) / se_N[:, None]) / se_N[:, None]
     prior = np.full(grid, 1 / grid)
     for _ in range(rounds):
-        posterior = likelihood_NG * prior
-        posterior /= posterior.sum(1, keepdims=True)
-        prior = posterior.mean(0)
-    return np.asarray(posterior[:, support < 0].sum(1).clip(0, 1))
+        before, prior = prior, prior * (likelihood_NG.T @ (1 / (likelihood_NG @ prior))) / len(value_N)
+    posterior = likelihood_NG * before
+    return np.asarray((posterior[:, support < 0].sum(1) / posterior.sum(1)).clip(0, 1))

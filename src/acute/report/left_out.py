@@ -81,6 +81,8 @@ def _unknown(analysis: Json) -> list[str]:
             f"with the reason, never as 0, and absent from the figures."
         )
     conflict = analysis["conflict"]
+    if conflict.get("reason"):
+        return [f"Everything about gradients: {one_line(conflict['reason'], LONG)}."]
     if gaps := [k for k, e in zip(conflict["k"], conflict["cosine"], strict=True) if value_of(e) is None]:
         ks = ", ".join(f"{k:,}" for k in gaps)
         said.append(f"No cosine could be had at k = {ks}: own-prompt products need responses / folds ≥ k.")
@@ -115,6 +117,8 @@ def _method(run: Json, analysis: Json) -> list[str]:
         f"{count(analysis['prompts'], 'prompt')}: their intervals carry the noise of the responses, not that "
         f"of having drawn these prompts and no others."
     ]
+    if analysis["conflict"].get("reason"):
+        return said
     if parameters := analysis.get("parameters") or score.get("parameters"):
         said.append(
             f"Gradients are taken in: {one_line(str(parameters), LONG)}. Another choice of parameters, or "

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,8 @@ from acute.report.repeat import toml
 from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
+from acute.report.verifier import if_it_errs
+from acute.table import write_atomically
 
 
 def write_page(folder: Path) -> Path:
@@ -32,13 +33,7 @@ def write_page(folder: Path) -> Path:
     folder = Path(folder)
     page = render(read_run(folder))
     target = folder / "report.html"
-    part = folder / f".report.html.{os.getpid()}.part"
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutsideError(f"could not write {target}: {error.strerror}; make room and try again") from error
+    write_atomically(target, page.encode("utf-8"))
     return target
 
 
@@ -105,6 +100,7 @@ def _context(data: RunData) -> Json:
         "repeat": _repeat(data.run),
         "certificate": analysis.get("certificate"),
         "k_star": analysis.get("k_star"),
+        "verifier": if_it_errs(analysis),
     }
 
 
@@ -123,6 +119,7 @@ def _facts(analysis: Json, k: int) -> list[Json]:
     """The single numbers of the first screen."""
     agreement = analysis.get("agreement") or {}
     p, few = at_k(analysis, "p_value_negative", k), "too few responses for this k"
+    few = analysis["conflict"].get("reason") or few
     odds = show(None, few) if p is None else Shown(p_value(p), "", p)
     return [
         {"name": "k†, first negative inner product", "shown": k_dagger(analysis)},
@@ -198,8 +195,10 @@ def _repeat(run: Json) -> Json:
     if run.get("seed") is not None:
         config = {"seed": run["seed"], **config}
     seconds = {name: (facts or {}).get("seconds") for name, facts in (run.get("stages") or {}).items()}
+    imported = config.pop("imported", None)
     return {
-        "toml": visible(toml(config)) if config else "",
+        "toml": visible(toml(config)) if config and not imported else "",
+        "imported": visible(str(imported["path"])) if imported else "",
         "versions": {str(k): str(v) for k, v in (run.get("versions") or {}).items() if v is not None},
         "git": run.get("git"),
         "seed": run.get("seed"),

@@ -159,18 +159,21 @@ def _summed(members: Sequence[Json]) -> Json | None:
 def k_rows(analysis: Json) -> list[KRow]:
     """A row a reported k."""
     conflict, few = analysis["conflict"], "too few responses for this k"
+    none = conflict.get("reason") or few
     passes = analysis.get("pass_at_k") or {}
     rows = []
     for i, k in enumerate(conflict["k"]):
         cells = {
-            "cosine": show(conflict["cosine"][i], few, signed=True),
-            "inner": show(conflict["inner"][i], few, signed=True),
-            "inner_sum": show(at_k(analysis, "inner_sum", k), few, signed=True),
-            "naive_cosine": _either(at_k(analysis, "naive_cosine", k), "not computed", signed=True),
+            "cosine": show(conflict["cosine"][i], none, signed=True),
+            "inner": show(conflict["inner"][i], none, signed=True),
+            "inner_sum": show(at_k(analysis, "inner_sum", k), none, signed=True),
+            "naive_cosine": _either(
+                at_k(analysis, "naive_cosine", k), conflict.get("reason") or "not computed", signed=True
+            ),
             "mean_weight": _either(at_k(analysis, "mean_weight", k), few),
-            "covariance": _either(at_k(analysis, "covariance", k), few, signed=True),
+            "covariance": _either(at_k(analysis, "covariance", k), none, signed=True),
             "pass_at_k": show(passes.get(str(k)), few),
-            "population": show(at_k(analysis, "cosine", k, "conflict_population"), few, signed=True),
+            "population": show(at_k(analysis, "cosine", k, "conflict_population"), none, signed=True),
         }
 
         rows.append(KRow(k, cells, p_value(at_k(analysis, "p_value_negative", k))))

@@ -1,16 +1,15 @@
 """The page of a training: success, conflict and mitigation against the step."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from acute.errors import InputError, OutsideError
+from acute.errors import InputError
+from acute.report.curves_page import Curves, write_curves_page
 from acute.report.safe_text import for_hover
 
 Rows = Sequence[dict[str, Any]]
-Curves = list[dict[str, Any]]
 LOGS = ("acute.jsonl", "evaluation.jsonl")
 
 
@@ -41,6 +40,24 @@ def _line(rows: Rows, key: str, name: str, opacity: float = 1.0) -> dict[str, An
         "x": [step for step, _ in known],
         "y": [value for _, value in known],
     }
+
+
+def _evaluated(rows: Rows, key: str) -> dict[str, Any]:
+    """A curve of evaluations; with 95 % intervals where responses were sampled."""
+    ends = [
+        (row[key], (row.get("intervals") or {}).get(key) or {"lo": None, "hi": None})
+        for row in rows
+        if key in row
+    ]
+
+    def reach(end: str) -> list[float | None]:
+        return [None if y is None or e[end] is None else abs(e[end] - y) for y, e in ends]
+
+    up, down = reach("hi"), reach("lo")
+    if all(length is None for length in up + down):
+        return _line(rows, key, f"{key}, exact" if rows and "intervals" not in rows[0] else key)
+    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+    return _line(rows, key, f"{key}, sampled, 95 %") | {"error_y": bars}
 
 
 def _names(rows: Rows) -> list[str]:
@@ -80,7 +97,7 @@ def figures(rows: Rows, exact: Rows) -> list[tuple[str, Curves]]:
     parts = [name for name in _names(best) if "/" in name and name.partition("/")[0] in totals]
     drawn = [_line(rows, name, f"{name}, rollouts", 0.5) for name in totals]
     return [
-        ("Success", drawn + [_line(exact, name, f"{name}, exact") for name in totals]),
+        ("Success", drawn + [_evaluated(exact, name) for name in totals]),
         ("Success by family", [_line(best, name, name) for name in parts]),
         ("Cosine of the objective's gradient and pass@1's", _cosine(rows)),
         ("λ*: share of pass@1 that a mixture without conflict needs", [_line(rows, "lambda", "λ*")]),
@@ -94,29 +111,17 @@ def write_training_page(folder: Path) -> Path:
 
     InputError where the training has no step yet, OutsideError where the page cannot be written.
     """
-    from jinja2 import Environment, PackageLoader
-    from plotly.offline import get_plotlyjs
-
     rows, exact = (_rows(folder / name) for name in LOGS)
     if not rows:
         raise InputError(f"{folder} has no step yet (no row in {LOGS[0]}): run acute train first")
     record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
-    drawn = [(title, curves) for title, curves in figures(rows, exact) if any(c["x"] for c in curves)]
-    template = Environment(autoescape=True, loader=PackageLoader("acute.report", ".")).get_template(
-        "training.html"
+    train = record["config"]["train"]
+    about = (
+        f"{rows[-1]['step'] + 1} steps on {train['objective']}, mitigation {train['mitigation']}, "
+        f"{train['optimizer']} at {train['learning_rate']}. Rollouts are those of each step's prompts; "
+        f"evaluations are of all prompts."
     )
-    page = template.render(
-        name=folder.name,
-        train=record["config"]["train"],
-        steps=rows[-1]["step"] + 1,
-        drawn=drawn,
-        data=json.dumps([curves for _, curves in drawn]).replace("<", "\\u003c"),
-        plotly=get_plotlyjs(),
+    drawn = figures(rows, exact)
+    return write_curves_page(
+        folder / "report.html", f"Training {folder.name}", about, drawn, {"title": {"text": "step"}}
     )
-    part = folder / f".report.html.{os.getpid()}.part"
-    try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(folder / "report.html")
-    except OSError as error:
-        raise OutsideError(f"could not write {folder / 'report.html'}: {error.strerror}") from error
-    return folder / "report.html"

@@ -57,7 +57,9 @@ def k_dagger(analysis: Json) -> Shown:
     largest = largest_k(analysis)
     seen = [value_of(e) for part in ("conflict", "curve") for _, e in _inner(analysis, part)]
     negative = any(value is not None and value < 0 for value in seen)
-    why = UNKNOWN if negative else f"no negative inner product up to k = {largest:,}"
+    why = analysis["conflict"].get("reason") or UNKNOWN
+    if not negative and any(value is not None for value in seen):
+        why = f"no negative inner product up to k = {largest:,}"
     return show_k(analysis.get("k_dagger"), largest, why)
 
 
@@ -136,7 +138,33 @@ def _calm(analysis: Json) -> tuple[str, list[str]]:
     return f"No conflict up to k = {largest:,}.", [*details, _cosine_at(analysis, headline_k(analysis))]
 
 
+def _not_measured(analysis: Json, reason: str) -> tuple[str, list[str]]:
+    """What counts alone say."""
+    return "Conflict was not measured.", [f"{reason[:1].upper()}{reason[1:]}.", *_hard_share(analysis)]
+
+
+def _hard_share(analysis: Json) -> list[str]:
+    shares, k = analysis.get("hard_share") or {}, headline_k(analysis)
+    share = show(at_k(analysis, "share", k, "hard_share"))
+    if share.value is None:
+        return []
+    interval = ""
+    if share.lo is not None and share.hi is not None:
+        interval = f" (95 % interval {100 * share.lo:.0f} to {100 * share.hi:.0f} %)"
+    told = (
+        ""
+        if at_k(analysis, "cross_fitted", k, "hard_share")
+        else ", told from the same responses: overstated"
+    )
+    return [
+        f"Prompts with p below {shares['hard']:g} take {100 * share.value:.0f} %{interval} of the weight "
+        f"that pass@{k:,} puts on all{told}."
+    ]
+
+
 def _unsure(analysis: Json) -> tuple[str, list[str]]:
+    if reason := analysis["conflict"].get("reason"):
+        return _not_measured(analysis, reason)
     straddling = [
         (k, lo, hi)
         for k, e in zip(analysis["conflict"]["k"], analysis["conflict"]["cosine"], strict=True)

@@ -9,12 +9,13 @@ import warnings
 
 from acute.run import Run
 from acute.stages.analyse import analyse, report
+from acute.stages.imported import import_log, refuse_unknown_model
 from acute.stages.prompts import make_prompts, refuse_edited_prompts
 from acute.stages.rollout import roll_out
-from acute.stages.score import score
+from acute.stages.score import refuse_edited_state, score
 from acute.stages.verify import verify
 
-__all__ = ["analyse", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
+__all__ = ["analyse", "import_log", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
 
 STEPS = {
     "prompts": make_prompts,
@@ -26,13 +27,20 @@ STEPS = {
 
 
 def run_until(run: Run, last: str) -> None:
-    """Do every stage up to `last` that is not done yet."""
+    """Do every stage up to `last` that is not done yet; without a model there is nothing to score.
+
+    Raises InputError if scoring itself is asked for and no model is known.
+    """
+    if last == "score":
+        refuse_unknown_model(run)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if run.done("prompts"):
         refuse_edited_prompts(run)
+    if run.stands("score"):
+        refuse_edited_state(run)
     for name, step in STEPS.items():
-        if not run.stands(name):
+        if not run.stands(name) and not (name == "score" and run.config.counts_only):
             step(run)
         if name == last:
             return

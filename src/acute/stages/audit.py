@@ -8,20 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from acute.core.estimators import pass_at_k_advantages
 from acute.gradients.dots import by_hooks
 from acute.gradients.engines import gradient_sum
-from acute.gradients.forward import Sampled
-from acute.gradients.sketch import Sketch
 from acute.gradients.store import read_part
-from acute.gradients.trie import Tokens
 from acute.progress import tracked
+from acute.ranks import Ranks
 from acute.run import Run
-from acute.stages.score import Group, add_column
+from acute.stages.score import Group, Scorer, add_column
 
 Direction = dict[str, Tensor]
+Floats = np.ndarray[Any, Any]
 
 
 def _fold_advantages(group: Group, folds: int, fold: int) -> np.ndarray[Any, Any]:
@@ -34,71 +33,87 @@ def _fold_advantages(group: Group, folds: int, fold: int) -> np.ndarray[Any, Any
     return np.asarray((counts[1] * success + counts[0] * failure) / n)
 
 
-def _directions(
-    run: Run,
-    model: Any,
-    parameters: dict[str, nn.Parameter],
-    groups: list[Group],
-    prompts: dict[str, Tokens],
-    sampled: Sampled,
-) -> list[Direction]:
+def _directions(scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks) -> list[Direction]:
     """∇J_1 estimated from each fold alone, in float32 or finer: one gradient a fold in memory."""
-    folds = run.config.score.folds
+    folds, parameters = scorer.config.score.folds, scorer.parameters
     wide = {n: torch.promote_types(p.dtype, torch.float32) for n, p in parameters.items()}
     found = [{n: torch.zeros_like(p, dtype=wide[n]) for n, p in parameters.items()} for _ in range(folds)]
-    with tracked("direction", len(groups)) as tracker:
-        for group in groups:
+    with tracked("direction", len(mine), shown=ranks.first) as tracker:
+        for group in (groups[i] for i in mine):
             for fold in range(folds) if group.has_signal else ():
-                weight_U = _fold_advantages(group, folds, fold) / len(groups)
                 gradients = gradient_sum(
-                    model, parameters, prompts[group.prompt_id], group.distinct, weight_U, sampled
+                    scorer.model,
+                    parameters,
+                    scorer.prompts[group.prompt_id],
+                    group.distinct,
+                    _fold_advantages(group, folds, fold) / len(groups),
+                    scorer.sampled,
+                    scorer.passes,
                 )
                 for (name, total), gradient in zip(found[fold].items(), gradients, strict=True):
                     if gradient is not None:
                         total.add_(gradient.to(wide[name]))
             tracker.advance()
+    for direction in found:
+        ranks.sum(direction.values())
+    return found
+
+
+def _dots(scorer: Scorer, group: Group, fold: int, along: Direction) -> dict[str, float]:
+    """⟨∇ ln π, direction⟩ of the responses of one prompt and fold, by `response_id`."""
+    rows = [row for row in group.rows if row["fold"] == fold]
+    if not (group.has_signal and rows):
+        return {}
+    distinct = sorted({row["token_ids"] for row in rows})
+    prompt = scorer.prompts[group.prompt_id]
+    value = by_hooks(scorer.model, along, prompt, distinct, scorer.sampled)[0].double().cpu()
+    at = dict(zip(distinct, value.tolist(), strict=True))
+    return {row["response_id"]: at[row["token_ids"]] for row in rows}
+
+
+def _errors(
+    group: Group, dots: dict[str, float], sums_OD: Floats, direction_D: Floats
+) -> dict[tuple[str, int], float]:
+    """By (first response, outcome): how far the sketch's product of a group is from its exact one."""
+    found = {}
+    for outcome in (0, 1):
+        rows = [row for row in group.rows if row["response_id"] in dots]
+        exact = sum(dots[row["response_id"]] for row in rows if row["reward"] == outcome)
+        scale = np.linalg.norm(sums_OD[outcome]) * np.linalg.norm(direction_D)
+        if rows and scale > 0:
+            found[rows[0]["response_id"], outcome] = float((sums_OD[outcome] @ direction_D - exact) / scale)
     return found
 
 
 def audit(
-    run: Run,
-    policy: Any,
-    parameters: dict[str, nn.Parameter],
-    sketch: Sketch,
-    groups: list[Group],
-    prompts: dict[str, Tokens],
-    sampled: Sampled,
-) -> dict[str, float]:
+    run: Run, scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks
+) -> dict[str, float | None]:
     """Write `score_dot`; return how far the sketch's products are from the exact ones.
 
-    `rms_error` is the root mean square, over (prompt, fold, outcome) groups, of the difference of the two
-    products in units of ‖group's sketch‖ ‖direction‖; a sketch of D numbers promises about 1/√D.
+    `mine` are the groups that this rank works on. `rms_error` is the root mean square, over (prompt, fold,
+    outcome) groups, of the difference of the two products in units of ‖group's sketch‖ ‖direction‖ (None
+    where no group has a signal); a sketch of D numbers promises about 1/√D.
     """
-    folds = run.config.score.folds
-    own = _directions(run, policy.model, parameters, groups, prompts, sampled)
+    folds, sketch = run.config.score.folds, scorer.sketch
+    own = _directions(scorer, groups, mine, ranks)
     dots: dict[str, float] = {}
-    errors = []
-    sums_NMOD = [read_part(part)[0] for part in run.parts("score")]
+    errors: dict[tuple[str, int], float] = {}
     for fold in range(folds):
         others = [d for m, d in enumerate(own) if m != fold]
-        direction = {n: sum(d[n] for d in others) / (folds - 1) for n in parameters}
-        direction = {n: d.to(parameters[n].dtype) for n, d in direction.items()}
+        direction = {n: sum(d[n] for d in others) / (folds - 1) for n in scorer.parameters}
         sketched = sketch.fold(direction.values()).double().cpu().numpy()
-        with tracked(f"dots {fold + 1}/{folds}", len(groups)) as tracker:
-            for group, sums in zip(groups, sums_NMOD, strict=True):
-                rows = [row for row in group.rows if row["fold"] == fold]
-                if group.has_signal and rows:
-                    distinct = sorted({row["token_ids"] for row in rows})
-                    prompt = prompts[group.prompt_id]
-                    value = by_hooks(policy.model, direction, prompt, distinct, sampled).double().cpu()
-                    at = dict(zip(distinct, value.tolist(), strict=True))
-                    for outcome in (0, 1):
-                        exact = sum(at[r["token_ids"]] for r in rows if r["reward"] == outcome)
-                        own_sums = sums[fold, outcome].astype(float)
-                        scale = np.linalg.norm(own_sums) * np.linalg.norm(sketched)
-                        if scale > 0:
-                            errors.append((own_sums @ sketched - exact) / scale)
-                    dots.update({row["response_id"]: at[row["token_ids"]] for row in rows})
+        if sketch.scale is not None:  # ⟨∇ ln π, P ∇J_1⟩, as the sketch's two factors √P make it
+            direction = {n: d * sketch.scale[n] ** 2 for n, d in direction.items()}
+        along = {n: d.to(scorer.parameters[n].dtype)[None] for n, d in direction.items()}
+        with tracked(f"dots {fold + 1}/{folds}", len(mine), shown=ranks.first) as tracker:
+            for index in mine:
+                found = _dots(scorer, groups[index], fold, along)
+                sums_OD = read_part(run.part("score", index, "npz"))[0][fold].astype(float)
+                errors.update(_errors(groups[index], found, sums_OD, sketched))
+                dots.update(found)
                 tracker.advance()
-    add_column(run, "score_dot", dots)
-    return {"rms_error": float(np.sqrt(np.mean(np.square(errors)))), "expected": sketch.size**-0.5}
+    dots, errors = ranks.merged(dots), ranks.merged(errors)
+    if ranks.first:
+        add_column(run, "score_dot", dots)
+    rms = float(np.sqrt(np.mean(np.square(list(errors.values()))))) if errors else None
+    return {"rms_error": rms, "expected": sketch.size**-0.5}

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from acute.config import ModelConfig
-from acute.errors import ModelError
+from acute.config import UNKNOWN_MODEL, ModelConfig
+from acute.errors import InputError, ModelError
 
 _loaded: dict[ModelConfig, Any] = {}
 
 
 def policy_of(config: ModelConfig) -> Any:
     """The loaded `acute.models.load.Policy`; kept, as a run and its control often share one."""
+    if config.name == UNKNOWN_MODEL:
+        raise InputError('model.name is "unknown": wanted the model that sampled, by hub id or folder')
     if config not in _loaded:
         try:
             from transformers.utils import logging as transformers_logging

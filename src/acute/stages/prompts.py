@@ -1,6 +1,7 @@
 """Stage `prompts`."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from acute.stages.policy import policy_of
 from acute.stages.verify import refuse_uncheckable
 from acute.table import PROMPTS, schema_of
 
-COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "family", "level", "verify")
+COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "messages", "family", "level", "verify")
 
 
 def make_prompts(run: Run) -> None:
@@ -21,14 +22,21 @@ def make_prompts(run: Run) -> None:
     from acute.tasks.source import Source, prompt_rows
 
     config = run.config
+    if config.imported is not None:
+        raise InputError(f"{run.path} was imported: acute import makes its prompts again, acute run cannot")
     with run.stage("prompts") as facts:
-        tokenizer = policy_of(config.model).tokenizer
-        chat = tokenizer.chat_template is not None
+        tokenizer = None if config.counts_only else policy_of(config.model).tokenizer
+        chat = tokenizer is None or tokenizer.chat_template is not None  # a server has one of its own
         rows = prompt_rows(Source(**config.prompts.model_dump()), config.seed, chat)
         for row in rows:
             question, messages = row.get("prompt"), row.pop("messages", None)
             row["question"] = question or messages[-1]["content"]
-            row["prompt"] = render(tokenizer, question, messages, row.get("prefill"))
+            row["prompt"] = (
+                row["question"]  # a server's model, of which nothing but its answers is known
+                if tokenizer is None
+                else render(tokenizer, question, messages, row.get("prefill"))
+            )
+            row["messages"] = None if messages is None else json.dumps(messages, ensure_ascii=False)
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
         refuse_uncheckable(table, config.verify)
         run.write_prompts(table)

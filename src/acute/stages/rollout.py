@@ -28,7 +28,7 @@ def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dic
         }
 
 
-def _refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: int) -> None:
+def refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: int) -> None:
     """InputError, before any sampling, if a prompt and its response may not fit into the model."""
     room = getattr(policy.model.config, "max_position_embeddings", None)
     if room is None:
@@ -44,13 +44,18 @@ def _refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: 
 
 def roll_out(run: Run) -> None:
     """Stage `rollout`: n responses a prompt into responses.parquet, saved batch by batch."""
+    if run.config.sampling.backend == "openai":
+        from acute.stages.server import roll_out_on_server
+
+        roll_out_on_server(run)
+        return
     from acute.rollout.hf import Sampling, sample
 
     config, prompts = run.config, run.prompts()
     policy = policy_of(config.model)
     sampling = Sampling(**config.sampling.model_dump(exclude={"backend", "prompts_at_once"}))
     ids, texts = prompts["prompt_id"].to_pylist(), prompts["prompt"].to_pylist()
-    _refuse_too_long(policy, ids, texts, config.sampling.max_tokens)
+    refuse_too_long(policy, ids, texts, config.sampling.max_tokens)
     size = config.sampling.prompts_at_once
     schema = schema_of(RESPONSES, RESPONSES_REQUIRED)
     with run.stage("rollout") as facts, tracked("rollout", len(ids)) as tracker:

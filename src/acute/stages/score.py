@@ -1,19 +1,25 @@
 """Stage `score`: what the model is needed for."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from acute.config import Config
 from acute.errors import DisagreementError, InputError
 from acute.progress import tracked
+from acute.ranks import ALONE, Ranks
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
 from acute.table import with_column, write_atomically
 
 if TYPE_CHECKING:
-    from acute.gradients.engines import Task
+    from acute.gradients.engines import Passes, Task
+    from acute.gradients.forward import Sampled
+    from acute.gradients.sketch import Sketch
 
 Row = dict[str, Any]
 
@@ -59,6 +65,8 @@ def groups_of(run: Run) -> list[Group]:
             continue
         if row["reward"] not in (0.0, 1.0):
             raise InputError(f"wanted rewards 0 or 1, found {row['reward']} in row {row['response_id']!r}")
+        if row["token_ids"] is None:
+            raise InputError(f"response {row['response_id']!r} has no tokens to score: import with --model")
         row["token_ids"] = tuple(row["token_ids"])
         rows_of[row["prompt_id"]].append(row)
     return [
@@ -70,7 +78,7 @@ def groups_of(run: Run) -> list[Group]:
 def disagreement(rows: list[Row], logprob: dict[str, float], dtype: str) -> float:
     """Largest |sampler - scorer| in ln π. Raises DisagreementError beyond what rounding explains."""
     worst = 0.0
-    for row in rows:
+    for row in (row for row in rows if row["logprob"] is not None):  # unknown in many imported logs
         scored, tokens = logprob[row["response_id"]], len(row["token_ids"])
         difference = abs(row["logprob"] - scored)
         allowed = (0.1 + 0.02 * tokens) if dtype == "bfloat16" else (1e-3 + 1e-4 * tokens)
@@ -98,24 +106,73 @@ def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
     return {name: tokens_of(tokenizer, text) for name, text in zip(*columns, strict=True)}
 
 
-def score(run: Run) -> None:
-    """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt."""
-    from acute.gradients.engines import Passes, one_by_one, shared
+def refuse_edited_state(run: Run) -> str | None:
+    """The digest of the optimiser state; InputError if it is another than what was scored with so far."""
+    from acute.gradients.metric import digest_of
+
+    path = run.config.score.adam_state
+    if path is None:
+        return None
+    now, begun = digest_of(path), run.done("score") or run.parts("score")
+    if begun and run.record["checks"].get("adam_state_digest", now) != now:
+        raise InputError(
+            f"{path} has changed since {run.path} was scored with it: choose another --out, or name the new "
+            f"state by another path"
+        )
+    return now
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What measuring a prompt needs: the model and its selected parameters, the sketch, how to run them."""
+
+    model: Any
+    parameters: dict[str, Any]
+    sketch: "Sketch"
+    prompts: dict[str, tuple[int, ...]]
+    sampled: "Sampled"
+    passes: "Passes"
+    config: Config
+
+    def cost(self, group: Group) -> int:
+        """About how many tokens the prompt feeds; a prompt without a signal is next to nothing."""
+        return len(self.prompts[group.prompt_id]) + sum(map(len, group.distinct)) if group.has_signal else 1
+
+    def measure(self, group: Group) -> tuple[np.ndarray[Any, Any], dict[str, float]]:
+        """Sketches of the prompt's gradient sums, (folds, 2, D), and ln π by `response_id`."""
+        from acute.gradients.engines import one_by_one, shared
+
+        folds, size = self.config.score.folds, self.sketch.size
+        if not group.has_signal:
+            return np.zeros((folds, 2, size), np.float32), {}
+        task = group.task(self.prompts[group.prompt_id], folds)
+        if self.config.score.engine == "reference":
+            found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
+        else:
+            found = shared(self.model, self.parameters, self.sketch, task, self.sampled, self.passes)
+        logprob = group.by_row(found.logprob_U)
+        disagreement(group.rows, logprob, self.config.model.dtype)
+        return found.sketch_GD.reshape(folds, 2, -1), logprob
+
+
+@contextmanager
+def _scorer(run: Run, groups: list[Group], facts: dict[str, Any]) -> Iterator[Scorer]:
+    """The scorer of a run, its parameters selected for the length of the block; `facts` take what it is."""
+    from acute.gradients.engines import Passes
     from acute.gradients.forward import Sampled, may_share
+    from acute.gradients.metric import adam_scale, without_moments
     from acute.gradients.parameters import selected
     from acute.gradients.sketch import Sketch
-    from acute.gradients.store import part_bytes
 
     config, policy = run.config, policy_of(run.config.model)
     _same_model(run, policy.fingerprint)
-    groups, folds = groups_of(run), config.score.folds
     prompts = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
-    with (
-        run.stage("score") as facts,
-        selected(policy.model, config.score.parameters) as parameters,
-    ):
-        sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed)
+    with selected(policy.model, config.score.parameters) as parameters:
+        scale = None
+        if config.score.adam_state is not None:
+            scale = adam_scale(config.score.adam_state, policy.model, parameters)
+            facts["numbers_without_second_moment"] = without_moments(scale)
         pairs = [(prompts[group.prompt_id], group.distinct) for group in groups if group.has_signal]
         passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled))
         facts.update(
@@ -123,29 +180,41 @@ def score(run: Run) -> None:
             tensors=len(parameters),
             shared_prefixes=passes.share,
         )
-        with tracked("score", len(groups)) as tracker:
-            for index, group in enumerate(groups):
+        sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
+        yield Scorer(policy.model, parameters, sketch, prompts, sampled, passes, config)
+
+
+def score(run: Run, ranks: Ranks = ALONE) -> None:
+    """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt.
+
+    Every rank measures its share of the prompts; the first one, which alone holds the folder's lock, keeps
+    the books.
+    """
+    from acute.gradients.store import part_bytes
+
+    groups = groups_of(run)
+    if run.config.score.adam_state is not None and ranks.first:
+        run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})
+    books: AbstractContextManager[dict[str, Any]] = run.stage("score") if ranks.first else nullcontext({})
+    with books as facts, _scorer(run, groups, facts) as scorer:
+        facts["ranks"] = ranks.size
+        mine = ranks.share([scorer.cost(group) for group in groups])
+        with tracked("score", len(mine), shown=ranks.first) as tracker:
+            for index in mine:
                 part = run.part("score", index, "npz")
                 if not part.exists():
-                    sums = np.zeros((folds, 2, config.score.sketch_size), np.float32)
-                    logprob: dict[str, float] = {}
-                    if group.has_signal:
-                        task = group.task(prompts[group.prompt_id], folds)
-                        if config.score.engine == "reference":
-                            found = one_by_one(policy.model, parameters, sketch, task, sampled)
-                        else:
-                            found = shared(policy.model, parameters, sketch, task, sampled, passes)
-                        sums = found.sketch_GD.reshape(folds, 2, -1)
-                        logprob = group.by_row(found.logprob_U)
-                        disagreement(group.rows, logprob, config.model.dtype)
-                        tracker.tokens(len(task.prompt) + sum(map(len, group.distinct)))
-                    write_atomically(part, part_bytes(sums, logprob))
+                    write_atomically(part, part_bytes(*scorer.measure(groups[index])))
+                    tracker.tokens(scorer.cost(groups[index]))
                 tracker.advance()
-        if config.score.engine == "dots":
+        ranks.wait()
+        if run.config.score.engine == "dots":
             from acute.stages.audit import audit
 
-            run.remember("checks", {"dots": audit(run, policy, parameters, sketch, groups, prompts, sampled)})
-        _gather(run, groups)
+            found = audit(run, scorer, groups, mine, ranks)
+            if ranks.first:
+                run.remember("checks", {"dots": found})
+        if ranks.first:
+            _gather(run, groups)
 
 
 def _gather(run: Run, groups: list[Group]) -> None:
@@ -154,11 +223,11 @@ def _gather(run: Run, groups: list[Group]) -> None:
 
     parts = run.parts("score")
     scored: dict[str, float] = {}
-    worst = 0.0
+    worst = None  # nothing compared yet
     for part, group in zip(parts, groups, strict=True):
         logprob = read_part(part)[1]
-        if logprob:
-            worst = max(worst, disagreement(group.rows, logprob, run.config.model.dtype))
+        if logprob and any(row["logprob"] is not None for row in group.rows):
+            worst = max(worst or 0.0, disagreement(group.rows, logprob, run.config.model.dtype))
         scored.update(logprob)
     run.remember("checks", {"sampler_scorer_logprob_difference": worst})
     shape = (len(groups), run.config.score.folds, 2, run.config.score.sketch_size)

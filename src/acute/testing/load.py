@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +51,7 @@ def load(name: str, n: int, k: int, objective: str | None = None) -> Found:
         made = adapters.verl_estimator(tail) if head == "verl" else adapters.trl_estimator(tail)
         return Found(name, made, target or pass_at_k(k), (k,))
     function = _imported(name, head, tail)
-    takes_k = "k" in inspect.signature(function).parameters
+    takes_k = "k" in _parameters(name, function)
     ks = tuple(range(1, n + 1)) if takes_k else (k,)
     return Found(name, _guarded(name, function, takes_k), target or pass_at_k(k), ks)
 
@@ -59,22 +60,36 @@ def _imported(name: str, module: str, attribute: str) -> Callable[..., Any]:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
+    if not (module and attribute):
+        raise ConfigError(f"wanted module:function, found {name!r}")
     try:
-        found = getattr(import_module(module), attribute)
+        with redirect_stdout(sys.stderr):
+            loaded = import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{name}: no module {error.name!r} here or among what is installed") from error
-    except AttributeError as error:
-        raise ConfigError(f"{name}: module {module!r} has no {attribute!r}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{name}: importing {module} raised {type(error).__name__}: {error}") from error
+    found = getattr(loaded, attribute, None)
+    if found is None:
+        raise ConfigError(f"{name}: module {module!r} has no {attribute!r}")
     if not callable(found):
         raise ConfigError(f"{name}: wanted a function, found {type(found).__name__}")
     return found  # type: ignore[no-any-return]
 
 
+def _parameters(name: str, function: Callable[..., Any]) -> Any:
+    try:
+        return inspect.signature(function).parameters
+    except (ValueError, TypeError):
+        raise ConfigError(f"{name}: wanted a function whose parameters can be read, found none") from None
+
+
 def _guarded(name: str, function: Callable[..., Any], takes_k: bool) -> Advantage:
     def advantage(rewards: Any, k: int) -> Any:
         try:
-            return function(rewards, k=k) if takes_k else function(rewards)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # what it prints is no part of our answer
+                return function(rewards, k=k) if takes_k else function(rewards)
+        except (Exception, SystemExit) as error:
             raise InputError(
                 f"{name} raised {type(error).__name__} on rewards of shape {rewards.shape}: {error}"
             ) from error

@@ -45,7 +45,12 @@ class TrainConfig(Options):
         10, ge=1, description="steps between checkpoints; a killed run goes on from the last"
     )
     evaluate_every: int = Field(
-        0, ge=0, description="steps between exact evaluations of pass@1 and pass@k on all prompts; 0: never"
+        0, ge=0, description="steps between evaluations of pass@1 and pass@k on all prompts; 0: never"
+    )
+    evaluate_n: int = Field(
+        0,
+        ge=0,
+        description="responses a prompt in each evaluation; 0: exact, where the answer is one sequence",
     )
     report_to: tuple[str, ...] = Field((), description="loggers of TRL, such as tensorboard")
 
@@ -68,11 +73,13 @@ class Training(Section):
                 f"wanted train.prompts_per_step · sampling.n to be a multiple of train.micro_batch, found "
                 f"{self.train.prompts_per_step} · {self.sampling.n} = {batch} and {self.train.micro_batch}"
             )
-        if self.train.evaluate_every and self.verify.kind != "exact":
+        if self.train.evaluate_every and not self.train.evaluate_n and self.verify.kind != "exact":
             raise ValueError(
                 "train.evaluate_every: exact evaluation needs verify.kind = 'exact', "
-                f"found {self.verify.kind!r}"
+                f"found {self.verify.kind!r}: set train.evaluate_n, to sample"
             )
+        if self.train.evaluate_n and not self.train.evaluate_every:
+            raise ValueError("train.evaluate_n has no meaning without train.evaluate_every: leave it out")
         return self
 
 

@@ -1,20 +1,53 @@
-"""Exact pass@k while training, where the right answer is one sequence of tokens."""
+"""pass@1…k of all prompts while training: exact where the right answer is one sequence, else sampled.
 
-from collections.abc import Sequence
+A row of evaluation.jsonl holds pass@k of all prompts and of each family, the 95 % intervals of sampled ones
+(about these prompts: rollouts are their only noise), and each prompt's p or counts, which `acute gate` takes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import TrainerCallback
 
+from acute.config import VerifyConfig
 from acute.errors import ConfigError
 from acute.gradients.exact import success_probability
 from acute.gradients.forward import Sampled
 from acute.gradients.trie import Tokens
+from acute.measure.success import pass_at_k_of_these
+from acute.models.load import Policy
+from acute.rollout.hf import Sampling, sample
 from acute.train.measure import undisturbed
-from acute.train.state import append_log, cut_log
+from acute.train.rewards import reward_of
+from acute.train.state import EVALUATION_FILE, append_log, cut_log
 
-FILE = "evaluation.jsonl"
+Floats = NDArray[np.float64]
+AT_ONCE = 16  # prompts in one batch of sampling
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The prompts of an evaluation, as the model sees them."""
+
+    ids: Sequence[str]
+    tokens: Sequence[Tokens]
+    answers: Sequence[str]
+    families: Sequence[str | None]
+    verify: Sequence[str | None]
+
+    def groups(self) -> list[tuple[str, NDArray[np.bool_]]]:
+        """("", all prompts), then ("/FAMILY", its prompts) for each family."""
+        named = [(f"/{f}", f) for f in sorted({f for f in self.families if f is not None})]
+        member = [(suffix, np.array([g == f for g in self.families])) for suffix, f in named]
+        return [("", np.ones(len(self.ids), bool)), *member]
+
+
+Evaluation = Callable[[Any, int], dict[str, Any]]
+"""Model and step to a row."""
 
 
 def answers_of(tokenizer: Any, answers: Sequence[str], max_tokens: int) -> list[Tokens]:
@@ -25,47 +58,91 @@ def answers_of(tokenizer: Any, answers: Sequence[str], max_tokens: int) -> list[
         if len(tokens) != max_tokens:
             raise ConfigError(
                 f"train.evaluate_every: exact evaluation needs answers of sampling.max_tokens = {max_tokens} "
-                f"tokens, found {answer!r} with {len(tokens)}: set evaluate_every = 0"
+                f"tokens, found {answer!r} with {len(tokens)}: set train.evaluate_n, to sample"
             )
     return found
 
 
-def exact_success(
-    p_N: Sequence[float], families: Sequence[str | None], ks: Sequence[int]
-) -> dict[str, float]:
+def exact_row(p_N: Floats, asked: Asked, ks: Sequence[int]) -> dict[str, Any]:
     """pass@k of these prompts for each k, and of each family, from their exact p; no sampling, no error."""
-    p = np.asarray(p_N)
-    found = {}
-    for name in ("", *sorted({f for f in families if f is not None})):
-        member = np.array([not name or f == name for f in families])
+    row: dict[str, Any] = {
+        f"pass@{k}{suffix}": float((1 - (1 - p_N[member]) ** k).mean())
+        for suffix, member in asked.groups()
+        for k in ks
+    }
+    prompts = zip(asked.ids, p_N, asked.families, strict=True)
+    return row | {"prompts": {name: {"p": float(p), "family": family} for name, p, family in prompts}}
+
+
+def sampled_row(rewards: Sequence[Sequence[float | None]], asked: Asked, ks: Sequence[int]) -> dict[str, Any]:
+    """The same from rewards of each prompt's responses, with intervals; None is a check that failed.
+
+    A k that a prompt has too few responses for is null, and so is an interval that cannot be had.
+    """
+    known = [[r for r in some if r is not None] for some in rewards]
+    n_N, c_N = (np.array([f(some) for some in known], float) for f in (len, sum))
+    row: dict[str, Any] = {}
+    intervals: dict[str, Any] = {}
+    for suffix, member in asked.groups():
         for k in ks:
-            key = f"pass@{k}/{name}" if name else f"pass@{k}"
-            found[key] = float((1 - (1 - p[member]) ** k).mean())
-    return found
+            found = pass_at_k_of_these(n_N[member], c_N[member], k)
+            row[f"pass@{k}{suffix}"] = None if found is None else found.value
+            intervals[f"pass@{k}{suffix}"] = None if found is None else found.as_json()
+    prompts = {
+        name: {"n": len(some), "c": int(sum(some)), "family": family, "no_reward": len(every) - len(some)}
+        for name, some, every, family in zip(asked.ids, known, rewards, asked.families, strict=True)
+    }
+    return row | {"intervals": intervals, "prompts": prompts}
+
+
+def exactly(asked: Asked, answers: Sequence[Tokens], temperature: float, ks: Sequence[int]) -> Evaluation:
+    """p of every prompt from one forward pass."""
+
+    def evaluate(model: Any, step: int) -> dict[str, Any]:
+        del step
+        pairs = zip(asked.tokens, answers, strict=True)
+        p = [success_probability(model, prompt, answer, Sampled(temperature)) for prompt, answer in pairs]
+        return exact_row(np.array(p), asked, ks)
+
+    return evaluate
+
+
+def by_sampling(
+    asked: Asked, policy: Policy, verify: VerifyConfig, sampling: Sampling, seed: int, ks: Sequence[int]
+) -> Evaluation:
+    """Responses to every prompt, other ones at each step, and their rewards."""
+    reward = reward_of(policy.tokenizer, policy.eos_ids, verify)
+
+    def evaluate(model: Any, step: int) -> dict[str, Any]:
+        now = Policy(model, policy.tokenizer, policy.eos_ids, policy.device)
+        drawn = [
+            some
+            for i in range(0, len(asked.ids), AT_ONCE)
+            for some in sample(
+                now, asked.tokens[i : i + AT_ONCE], asked.ids[i : i + AT_ONCE], sampling, seed + step
+            )
+        ]
+        rewards = [
+            reward([s.token_ids for s in some], [answer] * len(some), [verify] * len(some))
+            for some, answer, verify in zip(drawn, asked.answers, asked.verify, strict=True)
+        ]
+        return sampled_row(rewards, asked, ks)
+
+    return evaluate
 
 
 class Evaluate(TrainerCallback):
-    """Writes exact pass@k of all prompts at the start and every `every` steps, on the first process."""
+    """Writes an evaluation at the start and every `every` steps, on the first process."""
 
-    def __init__(
-        self,
-        folder: Path,
-        prompts: Sequence[Tokens],
-        answers: Sequence[Tokens],
-        families: Sequence[str | None],
-        temperature: float,
-        ks: Sequence[int],
-        every: int,
-    ) -> None:
-        self.folder, self.prompts, self.answers, self.families = folder, prompts, answers, families
-        self.sampled, self.ks, self.every = Sampled(temperature), ks, every
+    def __init__(self, folder: Path, evaluation: Evaluation, every: int) -> None:
+        self.folder, self.evaluation, self.every = folder, evaluation, every
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """The start, or what is kept of an earlier process's rows."""
         del args, control
         if not state.is_world_process_zero:
             return
-        cut_log(self.folder, state.global_step + 1, FILE)
+        cut_log(self.folder, state.global_step + 1, EVALUATION_FILE)
         if state.global_step == 0:
             self._write(0, model)
 
@@ -77,8 +154,5 @@ class Evaluate(TrainerCallback):
 
     def _write(self, step: int, model: Any) -> None:
         with undisturbed(model):
-            p = [
-                success_probability(model, prompt, answer, self.sampled)
-                for prompt, answer in zip(self.prompts, self.answers, strict=True)
-            ]
-        append_log(self.folder, {"step": step} | exact_success(p, self.families, self.ks), FILE)
+            row = self.evaluation(model, step)
+        append_log(self.folder, {"step": step} | row, EVALUATION_FILE)

@@ -18,7 +18,13 @@ from acute.train.rewards import check_kinds, reward_of
 from acute.train.state import last_checkpoint, read_log
 
 RECORD = "train.json"
-MAY_CHANGE = ("steps", "save_every", "evaluate_every", "report_to")  # without making another training of it
+MAY_CHANGE = (
+    "steps",
+    "save_every",
+    "evaluate_every",
+    "evaluate_n",
+    "report_to",
+)  # without making another training of it
 
 
 def leave_the_group() -> None:
@@ -201,23 +207,27 @@ def make_trainer(config: Training, folder: Path) -> Any:
     )
     trainer.remove_callback(PrinterCallback)
     if config.train.evaluate_every:
-        trainer.add_callback(_evaluation(config, folder, trainer.train_dataset, policy.tokenizer))
+        trainer.add_callback(_evaluation(config, folder, trainer.train_dataset, policy))
     return trainer
 
 
-def _evaluation(config: Training, folder: Path, rows: Any, tokenizer: Any) -> Any:
-    """The callback that evaluates exactly, at k = 1, 2, 4, … up to the responses of a group."""
-    from acute.train.evaluate import Evaluate, answers_of
+def _evaluation(config: Training, folder: Path, rows: Any, policy: Any) -> Any:
+    """The callback that evaluates, at k = 1, 2, 4, … up to the responses to a prompt."""
+    from acute.rollout.hf import Sampling
+    from acute.train.evaluate import Asked, Evaluate, answers_of, by_sampling, exactly
 
-    return Evaluate(
-        folder,
-        [tuple(tokenizer(text, add_special_tokens=False).input_ids) for text in rows["prompt"]],
-        answers_of(tokenizer, list(rows["answer"]), config.sampling.max_tokens),
-        list(rows["family"]),
-        config.sampling.temperature,
-        [2**j for j in range(config.sampling.n.bit_length())],
-        config.train.evaluate_every,
-    )
+    sampling, n = config.sampling, config.train.evaluate_n
+    tokens = [tuple(policy.tokenizer(text, add_special_tokens=False).input_ids) for text in rows["prompt"]]
+    columns = (list(rows[name]) for name in ("answer", "family", "verify"))
+    asked = Asked(list(rows["prompt_id"]), tokens, *columns)
+    ks = [2**j for j in range((n or sampling.n).bit_length())]
+    if n:
+        drawn = Sampling(n, sampling.temperature, 1.0, sampling.max_tokens)
+        evaluation = by_sampling(asked, policy, config.verify, drawn, config.seed, ks)
+    else:
+        answers = answers_of(policy.tokenizer, asked.answers, sampling.max_tokens)
+        evaluation = exactly(asked, answers, sampling.temperature, ks)
+    return Evaluate(folder, evaluation, config.train.evaluate_every)
 
 
 def train(config: Training, folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STATE_FILE = "acute.json"
 LOG_FILE = "acute.jsonl"
+EVALUATION_FILE = "evaluation.jsonl"
 
 
 @dataclass

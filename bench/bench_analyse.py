@@ -1,0 +1,205 @@
+"""How long the analysis takes as prompts grow, beside what each part of it could be compared with.
+
+    python bench/bench_analyse.py
+    python -m venv /tmp/peer && /tmp/peer/bin/pip install passk-inference==0.3.1
+    python bench/bench_analyse.py --peer /tmp/peer/bin/python --repeat 5
+
+Each measurement is a process of its own on synthetic tables and sketches of the quickstart's form, so that its
+peak memory is its own. First the counts alone: 10^6 responses from Parquet, pass@k with errors and bands for
+all k ≤ 16, of these prompts and of their distribution, beside passk-inference on the same counts. Then the
+whole stage, in seconds beside one read of the sketches' file, the least that anything can cost.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from acute.config import parse
+from acute.gradients.store import write_sketches
+from acute.run import Run
+
+N_MOST, n, FOLDS, K = 31_250, 32, 2, 16
+STAGE = [(500, 65_536), (2_000, 16_384), (10_000, 1_024), (N_MOST, 1_024)]
+
+COUNTS = """
+import json, resource, sys, time
+from pathlib import Path
+began = time.perf_counter()
+from acute.measure.counting import ALSO_COUNTED, COUNTED, count
+from acute.measure.success import pass_at_k_band, pass_at_k_of_population, pass_at_k_of_these
+from acute.measure.success import pass_at_k_population_band
+from acute.run import Run
+ks = range(1, 17)
+started = time.perf_counter()
+counts = count(Run.open(Path(sys.argv[1])).response_batches((*COUNTED, *ALSO_COUNTED)))
+counted = time.perf_counter()
+n, c = counts.n_NM.sum(1), counts.c_NM.sum(1)
+population = [pass_at_k_of_population(n, c, k) for k in ks], pass_at_k_population_band(n, c, ks, 0)
+pooled = time.perf_counter()
+these = [pass_at_k_of_these(n, c, k) for k in ks], pass_at_k_band(n, c, ks, 0)
+ended = time.perf_counter()
+print(json.dumps({
+    "read": counted - started, "population": pooled - counted, "these": ended - pooled,
+    "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    "mean": [e.value for e in population[0]], "lower": [ends[0] for ends in population[1]],
+}))
+"""
+PEER = """
+import json, sys, time
+import numpy as np
+from passk_inference import pass_at_k, simultaneous_band
+n, c = np.load(sys.argv[1])
+started = time.perf_counter()
+rows = np.stack([pass_at_k(c, n, k) for k in range(1, 17)], 1)
+found = simultaneous_band(rows)
+print(json.dumps({"seconds": time.perf_counter() - started, "mean": found["mean"].tolist(),
+    "lower": found["lower"].tolist()}))
+"""
+ANALYSE = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np
+from acute.run import Run
+from acute.stages.analyse import analyse
+run = Run.open(Path(sys.argv[1]))
+started = time.perf_counter()
+float(np.load(run.path / "sketch.npy").sum())
+read = time.perf_counter() - started
+held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.perf_counter()
+analyse(run)
+print(json.dumps({"seconds": time.perf_counter() - started, "read": read}))
+"""
+PEAK = """
+import resource, sys
+from pathlib import Path
+from acute.run import Run
+from acute.stages.analyse import analyse
+analyse(Run.open(Path(sys.argv[1])))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def folder(path, N, size, seed=0):
+    """A run folder whose prompts have p ~ Beta(0.4, 0.8), and sketches that share a direction."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(0.4, 0.8, N)
+    right = rng.random((N, n)) < p[:, None]
+    ids = np.array([f"prompt-{i:06d}" for i in range(N)])
+    config = {
+        "model": {"name": "synthetic"},
+        "prompts": {"source": "arithmetic"},
+        "sampling": {"n": n},
+        "score": {"folds": FOLDS, "sketch_size": size},
+        "analyse": {"k": [1, 2, 4, 8, K]},
+    }
+    run = Run.create(path, parse(config))
+    family = [f"family {i % 8}" for i in range(N)]
+    run.write_prompts(pa.table({"prompt_id": ids, "prompt": ids, "answer": ids, "family": family}))
+    answers = np.array([f"The answer is {i}, because of what was said above." for i in range(50)])
+    wrong = rng.integers(1, 50, N * n)
+    flat = right.ravel()
+    run.write_responses(
+        pa.table(
+            {
+                "response_id": [f"r{i}" for i in range(N * n)],
+                "prompt_id": np.repeat(ids, n),
+                "fold": pa.array(np.tile(np.arange(n) % FOLDS, N), pa.int32()),
+                "response": answers[np.where(flat, 0, wrong)],
+                "token_ids": pa.array([[1]] * (N * n), pa.list_(pa.int32())),
+                "logprob": np.full(N * n, -1.0),
+                "finish": np.where(flat, "eos", "length"),
+                "reward": flat.astype(float),
+            }
+        )
+    )
+    in_fold = [right[:, m::FOLDS].sum(1) for m in range(FOLDS)]
+    common = rng.standard_normal(size, dtype=np.float32)
+
+    def sums():
+        for i in range(N):
+            score = 0.3 * common + rng.standard_normal(size, dtype=np.float32)
+            noise = rng.standard_normal((FOLDS, 2, size), dtype=np.float32)
+            c = np.array([count[i] for count in in_fold], np.float32)[:, None]
+            held = n / FOLDS
+            up = c * (1 - p[i]) * score + np.sqrt(c) * noise[:, 1]
+            down = -(held - c) * p[i] * score + np.sqrt(held - c) * noise[:, 0]
+            yield np.stack([down, up], 1).astype(np.float32)
+
+    facts = {"prompt_ids": ids.tolist(), "successes": right.sum(1).astype(float).tolist()}
+    facts.update(engine="sketch", parameters="all", seed=seed)
+    write_sketches(path, sums(), (N, FOLDS, 2, size), facts)
+    return np.full(N, float(n)), right.sum(1).astype(float)
+
+
+def asked(code, *arguments, python=sys.executable):
+    done = subprocess.run([python, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})"
+
+
+def counts_part(where, repeat, peer):
+    n_N, c_N = folder(where, N_MOST, 64)
+    np.save(where / "counts.npy", np.stack([n_N, c_N]))
+    found = [asked(COUNTS, where) for _ in range(repeat)]
+    total = [f["read"] + f["population"] + f["these"] for f in found]
+    print(f"{N_MOST * n:,} responses, {N_MOST:,} prompts, all k ≤ {K}, estimates and bands: {spread(total)}")
+    print(f"  of it reading and counting Parquet {spread([f['read'] for f in found])}")
+    print(f"  peak memory of the process {max(f['GiB'] for f in found):.2f} GiB")
+    if peer is None:
+        return
+    other = [asked(PEER, where / "counts.npy", python=peer) for _ in range(repeat)]
+    same = max(abs(a - b) for a, b in zip(found[0]["mean"], other[0]["mean"], strict=True))
+    ends = max(abs(a - b) for a, b in zip(found[0]["lower"], other[0]["lower"], strict=True))
+    ratios = [o["seconds"] / f["population"] for o, f in zip(other, found, strict=True)]
+    print(f"  passk-inference, pass@k of the distribution and band: {spread([o['seconds'] for o in other])};")
+    print(
+        f"  acute for the same: {spread([f['population'] for f in found])}, {statistics.median(ratios):.0f} times"
+    )
+    print(f"  faster; means differ by at most {same:.1e}, lower ends of the band by {ends:.1e}")
+
+
+def stage_part(where, N, size, repeat):
+    folder(where, N, size)
+    found = [asked(ANALYSE, where) for _ in range(repeat)]
+    GiB = asked(PEAK, where)
+    held = (where / "sketch.npy").stat().st_size / 2**30
+    ratio = statistics.median(f["seconds"] / f["read"] for f in found)
+    print(
+        f"acute analyse, {N:,} prompts, sketch {size:,} ({held:.2f} GiB): "
+        f"{spread([f['seconds'] for f in found])}, {ratio:.0f} times one read of the sketches; "
+        f"peak memory {GiB:.2f} GiB",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", help="a Python that has passk-inference")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--most", type=int, default=N_MOST, help="the whole stage up to so many prompts")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        counts_part(Path(scratch) / "counts", options.repeat, options.peer)
+        for N, size in STAGE:
+            if options.most >= N:
+                began = time.perf_counter()
+                stage_part(Path(scratch) / f"stage-{N}", N, size, options.repeat)
+                print(f"  (with making the data {time.perf_counter() - began:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

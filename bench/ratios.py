@@ -1,0 +1,75 @@
+"""Contenders timed in turn, again and again, in one process: ratios that a noisy machine cannot bend.
+
+Times are CPU seconds of this process. Every round runs every contender once; a ratio is taken within its
+round, and reported as median, smallest and largest over the rounds.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("acute", "numpy", "pyarrow", "torch", "transformers", "trl", "bergson")
+
+
+class Ratio(NamedTuple):
+    """One contender's time in units of the baseline's."""
+
+    median: float
+    smallest: float
+    largest: float
+    seconds: float  # median of the contender
+
+
+def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, list[float]]:
+    """CPU seconds of each contender in each round, after one round that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, run in contenders.items():
+            began = time.process_time()
+            run()
+            if number:
+                times[name].append(time.process_time() - began)
+    return times
+
+
+def ratios(times: Mapping[str, list[float]], baseline: str) -> dict[str, Ratio]:
+    """Each contender against the baseline, round by round."""
+    found = {}
+    for name, own in times.items():
+        each = [a / b for a, b in zip(own, times[baseline], strict=True)]
+        found[name] = Ratio(statistics.median(each), min(each), max(each), statistics.median(own))
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def record(name: str, rows: Any) -> None:
+    """Write `results/NAME.json`: the rows, the machine, the versions."""
+    RESULTS.mkdir(exist_ok=True)
+    found = {
+        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+        "python": platform.python_version(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "versions": {p: v for p in PACKAGES if (v := _version(p))},
+        "rows": rows,
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

@@ -116,11 +116,15 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("sampling", "max_tokens = 0", "sampling.max_tokens: wanted greater than or equal to 1"),
         ("sampling", 'stop = "\\n"', "sampling.stop: wanted a valid array"),
         ("sampling", 'stop = [""]', "sampling.stop.0: "),
-        ("sampling", 'backend = "magic"', "sampling.backend: wanted 'transformers', found 'magic'"),
+        (
+            "sampling",
+            'backend = "magic"',
+            "sampling.backend: wanted 'transformers' or 'openai', found 'magic'",
+        ),
         (
             "verify",
             'kind = "lenient"',
-            "verify.kind: wanted short, exact, math or module:function, found 'lenient'",
+            "verify.kind: wanted short, exact, math, code or module:function, found 'lenient'",
         ),
         ("score", 'parameters = ""', "score.parameters: "),
         ("score", 'engine = "fast"', "score.engine: wanted 'sketch', 'dots' or 'reference', found 'fast'"),

@@ -14,7 +14,7 @@ from acute.core.estimate import Estimate
 from acute.core.parts import parts
 from acute.measure.beta_binomial import Beta, fit, modelled, p_values
 from acute.measure.conflict import Curve, Measured
-from acute.measure.intervals import deletion_variance, from_error, prompt_variance
+from acute.measure.intervals import fold_variance, from_error, prompt_variance
 from acute.measure.many import Z
 
 Json = dict[str, Any]
@@ -116,7 +116,7 @@ def _inner(curve: Curve, beta: Beta, i: int, k: int) -> tuple[Estimate, Estimate
         _of_parameters(np.array([getattr(p, of) for p in curve.with_first[at : at + len(STEPS)]]), beta)
         for of in ("finite", "population")
     )
-    variance, df = deletion_variance(found.deleted_NM)
+    variance, df = fold_variance(found.deviation_NM)
     unseen = _posterior_noise(curve, beta, k)
     these = from_error(found.finite, np.sqrt(variance / curve.N**2 + of_beta + unseen), df)
     variance, df = prompt_variance(found.psi_N)
@@ -146,7 +146,7 @@ def _p_value_of_inner(curve: Curve, beta: Beta) -> float:
     """Two-sided p-value that the model's ⟨∇J_k, ∇J_1⟩ is the unbiased one at the largest k that has both."""
     at, unbiased = _at(curve, 0), len(curve.k) - 1
     one, other = curve.with_first[at], curve.with_first[unbiased]
-    variance, df = deletion_variance(one.deleted_NM - other.deleted_NM)
+    variance, df = fold_variance(one.deviation_NM - other.deviation_NM)
     values = np.array([p.finite for p in curve.with_first[at : at + len(STEPS)]])
     more = _of_parameters(values, beta) + _posterior_noise(curve, beta, curve.k[-1])
     z = (one.finite - other.finite) / np.sqrt(variance / curve.N**2 + more)

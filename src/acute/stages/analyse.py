@@ -28,8 +28,6 @@ def _of_counts(run: Run) -> dict[str, Any]:
     from acute.measure.counted import analyse_counts
 
     asked = run.config.analyse
-    if asked.held_out is not None:
-        raise InputError(f"analyse.held_out needs gradients: {run.path} was imported without a model")
     with run.stage("analyse"):
         found = {
             "acute": __version__,

@@ -92,8 +92,11 @@ def test_variances_are_drawn_together_as_far_as_they_are_noise():
     np.testing.assert_allclose(alike / trend, 7, rtol=0.25)
     assert df.min() > 20
     true = trend * 5 / rng.chisquare(5, 3000)  # scaled inverse χ² with 5
-    found, df = moderated(true * rng.chisquare(2, 3000) / 2, np.full(3000, 2.0), trend)
+    seen = true * rng.chisquare(2, 3000) / 2
+    found, df = moderated(seen, np.full(3000, 2.0), trend)
     assert df[0] == pytest.approx(7, rel=0.15)
+    common = (df * found - 2 * seen) / (df - 2) / trend  # what they are drawn towards: the prior's scale
+    np.testing.assert_allclose(common, 1, rtol=0.1)
     assert np.mean(np.log(found / true) ** 2) < 0.6 * np.mean(np.log(rng.chisquare(2, 3000) / 2) ** 2)
 
 

@@ -76,12 +76,17 @@ def _band(
     each: Sequence[Estimate | None], influence: Sequence[Floats], df: float, seed: int
 ) -> list[Ends | None]:
     """Estimates widened by the reach that holds for all at once, from each prompt's influence on each."""
-    known = {i: (e.value, e.se) for i, e in enumerate(each) if e is not None and e.se}
+    known = {i: e for i, e in enumerate(each) if e is not None and e.se}
     if not known:
         return [None] * len(each)
     two_sided = np.stack([[influence[i], -influence[i]] for i in known]).transpose(0, 2, 1)
     reach = simultaneous_reach(two_sided, df, seed)
-    band = {i: (max(0.0, v - reach * se), min(1.0, v + reach * se)) for i, (v, se) in known.items()}
+    band: dict[int, Ends] = {}
+    for i, e in known.items():
+        half = reach * (e.se or 0.0)
+        lo, hi = max(0.0, e.value - half), min(1.0, e.value + half)
+        # a skewed interval of its own may reach further than the band does
+        band[i] = lo if e.lo is None else min(lo, e.lo), hi if e.hi is None else max(hi, e.hi)
     return [band.get(i) for i in range(len(each))]
 
 

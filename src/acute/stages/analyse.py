@@ -60,7 +60,7 @@ def _of_gradients(run: Run) -> dict[str, Any]:
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run)),
+            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run), asked.beyond),
         }
         if asked.held_out is not None:
             found["held_out"] = held_out_part(whole, run.prompts(), asked.held_out, asked.k)

@@ -81,6 +81,21 @@ def test_straight_log_odds_are_the_first_order_for_short_steps_and_what_they_say
     assert apart[2] > 0.01
 
 
+def test_the_error_of_straight_log_odds_is_that_of_the_slopes():
+    """Its weights are the derivative in η slope; where the step is short its error is the first order's."""
+    rolled = Measured(*world(N=12).roll(256, 4, np.random.default_rng(0)), np.inf)
+    slopes, h = Slopes(rolled, parse("pass@4").advantages, KS), 1e-6
+    for eta in (0.1, 5.0):
+        value = [[c.curved.value for c in slopes.predict(x, False).changes] for x in (eta + h, eta - h)]
+        derivative = (np.array(value[0]) - value[1]) / (2 * h)
+        np.testing.assert_allclose(slopes.curved_weights(eta) @ slopes.slope_N / 12, derivative, rtol=1e-5)
+    for normalised in (False, True):
+        c = slopes.predict(1e-6, normalised).changes[
+            0
+        ]  # at k > 1 the first order counts the error of w_k too
+        assert c.curved.se == pytest.approx(c.first_order.se, rel=0.02)
+
+
 @pytest.mark.parametrize("normalised", [False, True])
 def test_intervals_cover_the_first_order_change(normalised):
     w, f = world(N=18, sharing=0.8), parse("pass@8")

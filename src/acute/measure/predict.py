@@ -152,14 +152,18 @@ class Slopes:
 
         return ratio(top, bottom, variance_along, (-NOWHERE, NOWHERE))
 
+    def curved_weights(self, eta: float) -> Floats:
+        """How fast the curved pass@k rises with each prompt's η slope, w_k(p′) dp′/d(η slope); (K, N)."""
+        spread = self.p_N * (1 - self.p_N)
+        after = moved_along_log_odds(self.p_N, eta * self.slope_N)
+        speed = np.where(spread > 0, after * (1 - after) / np.where(spread > 0, spread, 1.0), 0.0)
+        return np.stack([k * (1 - after) ** (k - 1) * speed for k in self.ks])
+
     def _curved(self, eta: float, normalised: bool) -> list[Estimate]:
         """Every prompt's log-odds move by η slope / (p (1 - p)); the error is the slopes', linearised."""
-        p, spread = self.p_N, self.p_N * (1 - self.p_N)
-        after = moved_along_log_odds(p, eta * self.slope_N)
-        speed = np.where(spread > 0, after * (1 - after) / np.where(spread > 0, spread, 1.0), 0.0)
-        share_KN = np.stack([k * (1 - after) ** (k - 1) * speed for k in self.ks])
+        p, after = self.p_N, moved_along_log_odds(self.p_N, eta * self.slope_N)
         found = []
-        for k, product in zip(self.ks, self._products_with(share_KN), strict=True):
+        for k, product in zip(self.ks, self._products_with(self.curved_weights(eta)), strict=True):
             value = float(np.mean((1 - p) ** k - (1 - after) ** k))
             deviation = product.deviation_NM
             if normalised:

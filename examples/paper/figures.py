@@ -48,7 +48,7 @@ def figure6(ways):
         )
         figure.add_scatter(
             x=place,
-            y=(found.weight_N * found.agreement_N)[order],
+            y=found.product_N[order],
             mode="markers",
             marker=marker,
             row=row,

@@ -1,6 +1,6 @@
 """How often is a claimed sign wrong, and how often is one claimed? Against exact truth on SmolLM2-135M.
 
-    python bench/signs_smollm2.py bench/mixes WORLD    # the first time about 6 CPU minutes, then 2
+    python bench/signs_smollm2.py bench/mixes WORLD    # the first time about 5 CPU minutes, then 1
 
 Three mixes of 24 prompts (examples/quickstart/screen.py); truth: exact.npz of bench/kernel_smollm2.py. The
 five likeliest responses of every prompt are differentiated once and sketched, into the folder WORLD. Then

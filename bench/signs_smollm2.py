@@ -1,6 +1,6 @@
 """How often is a claimed sign wrong, and how often is one claimed? Against exact truth on SmolLM2-135M.
 
-    python bench/signs_smollm2.py bench/mixes WORLD    # the first time about 6 CPU minutes, then 2
+    python bench/signs_smollm2.py bench/mixes WORLD    # the first time about 5 CPU minutes, then 1
 
 Three mixes of 24 prompts (examples/quickstart/screen.py); truth: exact.npz of bench/kernel_smollm2.py. The
 five likeliest responses of every prompt are differentiated once and sketched, into the folder WORLD. Then
@@ -81,18 +81,16 @@ def main(folder, world):
     with np.load(folder / "exact.npz") as found:
         names, p, kernel = found["prompt_id"].tolist(), found["p"], found["kernel"]
     mixes = {file.stem: read_prompts(file) for file in sorted(folder.glob("*.jsonl"))}
-    rows = {row["prompt_id"]: row for some in mixes.values() for row in some}
-    law = law_of([rows[name] for name in names], world)
     totals = {e: np.zeros(5, int) for e in ESTIMANDS}  # cells, claims, wrong, clear cells, claims there
     print(
         "mix        k  exact cosine | claimed, wrong, of these prompts: inner; cosine | of their distribution"
     )
     for mix, some in mixes.items():
         index = [names.index(row["prompt_id"]) for row in some]
-        mixed = World(law.pi_NY[index], law.s_NYD[index], law.r_NY[index])
+        law = law_of(some, world)
         truth = {k: exact_inner(p[index], kernel[np.ix_(index, index)], k)[1] for k in KS}
         made = {
-            e: [answers(mixed, e, np.random.default_rng([seed, i])) for seed in range(RUNS)]
+            e: [answers(law, e, np.random.default_rng([seed, i])) for seed in range(RUNS)]
             for i, e in enumerate(ESTIMANDS)
         }
         for k in KS:
@@ -105,7 +103,10 @@ def main(folder, world):
                     claimed = int((claims != 0).sum())
                     totals[e] += [RUNS, claimed, wrong, RUNS * clear, claimed * clear]
                     told.append(f"{claimed / RUNS:5.3f} {wrong / RUNS:5.3f}")
-            print(f"{mix:9s} {k:2d}  {truth[k]:+12.3f} | {'; '.join(told[:2])} | {'; '.join(told[2:])}")
+            print(
+                f"{mix:9s} {k:2d}  {truth[k]:+12.3f} | {'; '.join(told[:2])} | {'; '.join(told[2:])}",
+                flush=True,
+            )
     for e, (cells, claimed, wrong, clear, there) in totals.items():
         print(
             f"{e}: {cells} cells, a sign claimed in {claimed} ({claimed / cells:.1%}), the wrong one in "

@@ -61,6 +61,7 @@ def test_the_unbiased_way_has_no_part_of_the_fold_that_selects():
     other.c_NM[:, 0] = 16
     a, b = (paper.unbiased(d, np.arange(6), [1, 2, 3], 8) for d in (data, other))
     assert a.weighted == b.weighted and a.interval == b.interval
+    assert a.product_N.mean() == pytest.approx(a.weighted)
     np.testing.assert_array_equal(a.agreement_N, b.agreement_N)
 
 

@@ -48,7 +48,7 @@ def figure6(ways):
         )
         figure.add_scatter(
             x=place,
-            y=(found.weight_N * found.agreement_N)[order],
+            y=found.product_N[order],
             mode="markers",
             marker=marker,
             row=row,
@@ -117,7 +117,7 @@ def figure8(rows):
     laid_out(figure, 860, 430)
     return figure.update_layout(
         showlegend=True,
-        legend={"x": 0.01, "y": 0.99, "bgcolor": "rgba(255,255,255,.7)"},
+        legend={"orientation": "h", "x": 0, "y": 1.12},
         xaxis={"title": "δ1, δ2", "type": "category"},
         yaxis={"title": "sum over prompts of w(x) a(x)"},
     )

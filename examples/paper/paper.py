@@ -45,6 +45,7 @@ class Found(NamedTuple):
     weight_N: np.ndarray
     agreement_N: np.ndarray
     ends_N2: np.ndarray | None
+    product_N: np.ndarray  # w·a of each prompt
     weighted: float  # mean over prompts of w·a, which is ⟨∇J_k, ∇J_1⟩
     interval: tuple[float, float] | None
 
@@ -75,7 +76,8 @@ def papers_way(data, index, fold):
     gradient_ND = data.sums_NMOD[index, fold, 1].astype(float) / n[:, None]
     agreement = gradient_ND @ gradient_ND.mean(0)
     weight = plug_in_weight(n, c, int(n.min()))
-    return Found(c / n, weight, agreement, None, float((weight * agreement).mean()), None)
+    product = weight * agreement
+    return Found(c / n, weight, agreement, None, product, float(product.mean()), None)
 
 
 def unbiased(data, index, folds, k):
@@ -83,14 +85,20 @@ def unbiased(data, index, folds, k):
     picked = np.ix_(index, folds)
     measured = Measured(data.n_NM[picked], data.c_NM[picked], data.sums_NMOD[picked], data.sums_NMOD.shape[3])
     curve, N = Curve(measured, k), len(index)
-    answers = finite_answers(restricted(measured, 1, N * np.eye(N)), curve.size, 0.0)
-    estimates = [a.estimate for a in answers]
+    agreement, product = (
+        [
+            answer.estimate
+            for answer in finite_answers(restricted(measured, m, N * np.eye(N)), curve.size, 0.0)
+        ]
+        for m in (1, k)
+    )
     inner = curve.inner(k).estimate
     return Found(
         measured.c_N / measured.n_N,
         pass_at_k_weight(measured.n_N, measured.c_N, k),
-        np.array([e.value for e in estimates]),
-        np.array([(e.lo, e.hi) for e in estimates], float),
+        np.array([e.value for e in agreement]),
+        np.array([(e.lo, e.hi) for e in agreement], float),
+        np.array([e.value for e in product]),
         inner.value,
         (inner.lo, inner.hi),
     )

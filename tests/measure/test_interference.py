@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from acute.measure.conflict import Measured
+from acute.measure.conflict import Curve, Measured
 from acute.measure.interference import MOST_FAMILIES, between_families
+from acute.measure.prompts import family_rows
 from tests.worlds import world
 
 FAMILIES = ["a"] * 4 + ["b"] * 3 + ["c"] * 2 + [None]
@@ -66,3 +67,15 @@ def test_the_sketch_error_is_counted():
     norm = [narrow["inner"][i][i]["value"] for i in range(3)]
     added = (norm[0] * norm[1] + narrow["inner"][0][1]["value"] ** 2) / 16
     assert wide["inner"][0][1]["se"] ** 2 == pytest.approx(narrow["inner"][0][1]["se"] ** 2 + added)
+
+
+def test_families_that_show_no_gradient_have_no_agreement_and_stop_nothing():
+    """Five families; the prompts of two are never right. Found on prompts of MATH-500, where it crashed."""
+    n, c, sums = world(N=15, hard=0.1).roll(64, 4, np.random.default_rng(1))
+    family = [f"f{i // 3}" for i in range(15)]
+    c[:6], sums[:6] = 0, 0
+    curve = Curve(Measured(n, c, sums, 65536), 4)
+    rows = family_rows(curve, 4, family)
+    assert [row["agreement"] is None for row in rows] == [True, True, False, False, False]
+    assert [row["share"] is None for row in rows] == [True, True, False, False, False]
+    assert all(row["p"]["value"] == 0 for row in rows[:2])

@@ -160,16 +160,17 @@ def family_rows(curve: Curve, k: int, family: Sequence[str | None]) -> list[Json
     noisy = _noisy(of_one, 1 / size, ones * first**2 / curve.size, M)
     of_cosine = _noisy(of_k, ones / N, ones * norms / curve.size, M)
     trend = np.bincount(group_N[inside], _noise_trend(measured.n_N, measured.c_N)[inside]) / size**2
-    known = np.isfinite(noisy.value_G) & (noisy.variance_G > 0)
+    # infinite degrees of freedom: no prompt of the family shows a gradient, only the sketch's error is left
+    known = np.isfinite(noisy.value_G) & np.isfinite(noisy.df_G) & (noisy.variance_G > 0)
     members = [np.flatnonzero(group_N == i) for i in range(len(names))]
     p = [pass_at_k_of_these(measured.n_N[x], measured.c_N[x], 1) for x in members]
     columns = {
         "family": names,
         "prompts": size.astype(int).tolist(),
         "p": [None if e is None else e.as_json() for e in p],
-        "agreement": from_errors(*noisy).as_json(),
+        "agreement": from_errors(*noisy).where(known).as_json(),
         "agreement_shrunk": noisy.shrunk(trend, known).as_json(),
-        "share": _share(from_errors(*of_cosine), norms).as_json(),
+        "share": _share(from_errors(*of_cosine).where(known), norms).as_json(),
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

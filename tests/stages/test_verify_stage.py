@@ -88,6 +88,7 @@ def test_every_end_has_its_place(tmp_path):
         "roots": {"ok": 1, "timeout": 1, "wrong_form": 2},
     }
     assert facts["answers_found_but_not_read"] == 1
+    assert facts["no_reward"] == {"timeout": {"roots": 1}}
     assert facts["verifiers"]["math"]["versions"]["antlr4-python3-runtime"]
     assert run.parts("verify") == []
 

@@ -2,11 +2,13 @@
 
 import time
 from fractions import Fraction
+from operator import add, mul, truediv
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acute.verify import values
 from acute.verify.compare import compare, for_algebra
 from acute.verify.latex import spelled, squeezed
 from acute.verify.numbers import Long, number
@@ -153,6 +155,8 @@ DIFFERENT = [
     (r"(-\sqrt{3}, \sqrt{3})", r"(-\sqrt{3}, \sqrt{2})"),
 ]
 NOT_TOLD = [
+    ("(3,4]", "3,4"),
+    (r"(2,\infty)", r"2, \infty"),
     ("x=5", "y=5"),
     (r"\frac{\pi}{2}", r"\pi/2"),
     (r"(2,\infty)", r"(2,\frac{1}{0})"),
@@ -309,6 +313,16 @@ RATIONAL = [
 @pytest.mark.parametrize(("one", "other", "equal"), RATIONAL)
 def test_rational_numbers_are_decided(one, other, equal):
     assert equal_value(one, other) is equal
+
+
+@pytest.mark.parametrize(
+    ("operation", "exactly"), [(values._sum, add), (values._product, mul), (values._quotient, truediv)]
+)
+def test_the_bound_on_an_error_holds_at_its_ends(operation, exactly):
+    a, b = values.Value(3, 0.2), values.Value(-2, 0.4)
+    found = operation(a, b)
+    ends = [exactly(a.v + i * a.e, b.v + j * b.e) for i in (-1, 1) for j in (-1, 1)]
+    assert max(abs(end - found.v) for end in ends) <= found.e
 
 
 LEAVES = st.sampled_from(["1", "2", "3", "7", "x", "y", r"\pi", "i", r"\sqrt{2}", r"\sqrt{3}"])

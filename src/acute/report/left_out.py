@@ -53,11 +53,7 @@ def _checking(run: Json) -> list[str]:
     facts = (run.get("stages") or {}).get("verify") or {}
     said = []
     for outcome, what in (("timeout", "ran out of time"), ("error", "failed")):
-        families = {
-            family: n
-            for family, ends in (facts.get("outcomes_by_family") or {}).items()
-            if (n := ends.get(outcome))
-        }
+        families = (facts.get("no_reward") or {}).get(outcome)
         if families:
             where = ", ".join(f"{one_line(name or 'no family', 60)} {n:,}" for name, n in families.items())
             said.append(

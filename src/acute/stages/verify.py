@@ -149,11 +149,15 @@ def _counts(verdicts: pa.Table, families: list[str | None]) -> dict[str, Any]:
     """How checking ended, in all and by family; and how often an answer was found that could not be read."""
     outcomes, found = verdicts["outcome"].to_pylist(), verdicts["answer_found"].to_pylist()
     by_family: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for family, outcome in zip(families, outcomes, strict=True):
+    unknown: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for family, outcome, reward in zip(families, outcomes, verdicts["reward"].to_pylist(), strict=True):
         by_family[family or ""][outcome] += 1
+        if reward is None:
+            unknown[outcome][family or ""] += 1
     unread = sum(o == "wrong_form" and a is not None for o, a in zip(outcomes, found, strict=True))
     return {
         "outcomes": dict(sorted(Counter(outcomes).items())),
         "outcomes_by_family": {family: dict(sorted(n.items())) for family, n in sorted(by_family.items())},
+        "no_reward": {outcome: dict(sorted(n.items())) for outcome, n in sorted(unknown.items())},
         "answers_found_but_not_read": unread,
     }

@@ -10,7 +10,7 @@ from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.parts import Parts, parts
 from acute.measure.conflict import Curve
-from acute.measure.intervals import degrees_of_freedom
+from acute.measure.intervals import degrees_of_freedom, moderated
 from acute.measure.many import Estimates, from_errors, weights, wilson
 from acute.measure.shrink import shrunk
 from acute.measure.success import pass_at_k_of_these, posterior_negative
@@ -65,6 +65,31 @@ def _noisy(found: Parts, scale_G: Floats, sketch_variance_G: Floats, M: int) -> 
     return Noisy(scale_G * found.value_G, scale_G**2 * found.variance_G + sketch_variance_G, df)
 
 
+def _moderated(found: Parts, own_NM: Floats, scale_N: Floats, sketch_variance_N: Floats) -> Noisy:
+    """As `_noisy` for single prompts.
+
+    What a prompt itself adds to the error, `own_NM`, rests on its few folds alone, and with two of them a
+    small difference comes with a short interval too often: it is moderated by what the others add to theirs.
+    """
+    M, own_N = own_NM.shape[1], (own_NM**2).sum(1)
+    others_N, squares_N = found.variance_G - own_N, found.squares_G - own_N**2
+    df_others = np.maximum(degrees_of_freedom(others_N, squares_N, M), 1.0)
+    drawn_N, df, seen = own_N.copy(), np.inf, own_N > 0
+    if seen.any():
+        drawn_N[seen], df = moderated(own_N[seen], M)
+    total, squares = drawn_N + others_N, drawn_N**2 / df + others_N**2 / df_others
+    joint = np.divide(total**2, squares, out=np.full(len(total), np.inf), where=squares > 0)
+    return Noisy(scale_N * found.value_G, scale_N**2 * total + sketch_variance_N, joint)
+
+
+def agreement(curve: Curve) -> Noisy:
+    """a(x) of every prompt."""
+    ones = np.ones(curve.N)
+    found = parts(curve.measured.sums_NMOD, curve.products, 0, np.arange(curve.N))
+    first, _ = _lengths(curve, 1)
+    return _moderated(found, curve.products.own_deviation(0, 0), ones, ones * first**2 / curve.size)
+
+
 def _noise_trend(n_N: Floats, c_N: Floats) -> Floats:
     """p (1 - p) / n, what the variance of a prompt's agreement goes with; p kept off 0 and 1."""
     p = (c_N + 0.5) / (n_N + 1)
@@ -84,19 +109,19 @@ def _share(contribution: Estimates, norms: float) -> Estimates:
 
 def per_prompt(curve: Curve, k: int) -> PerPrompt:
     """What is known of each prompt, from a curve that reaches `k`."""
-    measured, N, M = curve.measured, curve.N, curve.products.M
+    measured, N = curve.measured, curve.N
     n, c = measured.n_N, measured.c_N
-    each, ones = np.arange(N), np.ones(N)
-    signal = (c > 0) & (c < n)
-    first, norms = _lengths(curve, k)
-    of_one, of_k = (parts(measured.sums_NMOD, curve.products, i, each) for i in (0, k - 1))
-    noisy = _noisy(of_one, ones, ones * first**2 / curve.size, M)
-    of_cosine = _noisy(of_k, ones / N, ones * norms / N**2 / curve.size, M)
-    agreement, contribution = (from_errors(*x).where(signal) for x in (noisy, of_cosine))
+    ones, signal = np.ones(N), (c > 0) & (c < n)
+    _, norms = _lengths(curve, k)
+    noisy = agreement(curve)
+    of_k = parts(measured.sums_NMOD, curve.products, k - 1, np.arange(N))
+    own_NM = curve.products.own_deviation(k - 1, 0)
+    of_cosine = _moderated(of_k, own_NM, ones / N, ones * norms / N**2 / curve.size)
+    shown, contribution = (from_errors(*x).where(signal) for x in (noisy, of_cosine))
     closer = noisy.shrunk(_noise_trend(n, c), signal & np.isfinite(noisy.value_G))
     p = wilson(c, n)
     weight = weights(p, pass_at_k_weight(n, c, k), k)
-    return PerPrompt(p, weight, agreement, closer, contribution, _share(contribution, norms))
+    return PerPrompt(p, weight, shown, closer, contribution, _share(contribution, norms))
 
 
 def prompt_rows(curve: Curve, found: PerPrompt, facts: Facts) -> list[Json]:

@@ -206,3 +206,23 @@ def test_prompts_that_were_never_right_are_said_beside_the_verdict():
     assert any("2 prompts were never right" in text for text in verdict(analysis).details)
     analysis["counts"]["no_success"] = 0
     assert not any("never right" in text for text in verdict(analysis).details)
+
+
+def test_the_share_of_hard_prompts_is_told_where_it_is_not_overstated():
+    from acute.report.verdict import verdict
+
+    none = [None] * 3
+    share = [{"value": v, "se": 0.1, "lo": v - 0.1, "hi": v} for v in (0.3, 0.6, 1.0)]
+    analysis = {
+        "prompts": 5,
+        "responses": 40,
+        "k_headline": 8,
+        "conflict": {"k": [1, 4, 8], "inner": none, "cosine": none, "reason": "no model"},
+        "hard_share": {"hard": 0.1, "k": [1, 4, 8], "share": share, "cross_fitted": [True, True, False]},
+        "verdict": {"answer": "cannot tell", "k": None},
+    }
+    said = verdict(analysis)
+    assert said.title == "Conflict was not measured." and said.details[0] == "No model."
+    assert "take 60 % (95 % interval 50 to 60 %) of the weight that pass@4 puts on all." in said.details[1]
+    analysis["hard_share"]["cross_fitted"] = [False] * 3
+    assert "pass@8 puts on all, told from the same responses: overstated." in verdict(analysis).details[1]

@@ -144,7 +144,12 @@ def _not_measured(analysis: Json, reason: str) -> tuple[str, list[str]]:
 
 
 def _hard_share(analysis: Json) -> list[str]:
-    shares, k = analysis.get("hard_share") or {}, headline_k(analysis)
+    """The share at the largest k where other responses tell which prompts are hard, else at the headline."""
+    shares = analysis.get("hard_share") or {}
+    told_apart = [
+        k for k, told in zip(shares.get("k", ()), shares.get("cross_fitted", ()), strict=True) if told
+    ]
+    k = max(told_apart, default=headline_k(analysis))
     share = show(at_k(analysis, "share", k, "hard_share"))
     if share.value is None:
         return []

@@ -3,9 +3,9 @@
 `python bench/bench_train.py [--rounds 2] [--prompts 6]` on examples/tradeoff/projection.toml; minutes of one
 core. Two trainings: plain TRL's, and one that measures at every second step, so that steps with and without a
 measurement are timed in the same process; the first step of each is not counted. At measure_every = N a step
-costs 1/N of the one and (N-1)/N of the other. Wanted: at most 1.6 times plain TRL's at 1, at most 1.1 times at
-8. In CPU time, so that other work on the machine does not count. Writes bench/results/train.json; ends with 1
-where a bound is missed.
+costs 1/N of the one and (N-1)/N of the other. Wanted: at most 1.6 times plain TRL's at 1, at most 1.1 times
+at 8. In CPU time, so that other work on the machine does not count. Writes bench/results/train.json; ends
+with 1 where a bound is missed.
 """
 
 import argparse

@@ -108,9 +108,10 @@ def _dataset(config: Training, tokenizer: Any) -> Any:
     from datasets import Dataset
 
     from acute.models.render import render
-    from acute.tasks.source import prompt_rows
+    from acute.tasks.source import Source, prompt_rows
 
-    rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
+    chat = tokenizer.chat_template is not None
+    rows = prompt_rows(Source(**config.prompts.model_dump()), config.seed, chat)
     check_kinds(rows)
     if len(rows) < config.train.prompts_per_step:
         raise ConfigError(

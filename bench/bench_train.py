@@ -1,13 +1,14 @@
 """What measuring and mitigating adds to a training step, against the same step of plain GRPOTrainer.
 
-`python bench/bench_train.py` on examples/tradeoff/projection.toml; three minutes of one core. Two trainings:
-plain TRL's, and one that measures at every second step, so that steps with and without a measurement are
-timed in the same process; the first step of each is not counted. At measure_every = N a step costs 1/N of the
-one and (N-1)/N of the other. Wanted: at most 1.6 times plain TRL's at 1, at most 1.1 times at 8. In CPU time,
-so that other work on the machine does not count. Writes bench/results/train.json; ends with 1 where a bound
-is missed.
+`python bench/bench_train.py [--rounds 2] [--prompts 6]` on examples/tradeoff/projection.toml; minutes of one
+core. Two trainings: plain TRL's, and one that measures at every second step, so that steps with and without a
+measurement are timed in the same process; the first step of each is not counted. At measure_every = N a step
+costs 1/N of the one and (N-1)/N of the other. Wanted: at most 1.6 times plain TRL's at 1, at most 1.1 times
+at 8. In CPU time, so that other work on the machine does not count. Writes bench/results/train.json; ends
+with 1 where a bound is missed.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -28,7 +29,6 @@ from acute.train.session import make_trainer
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "tradeoff" / "projection.toml"
 WANTED = {1: 1.6, 8: 1.1}
-COUNTED = {None: 2, 2: 4}  # measure_every: steps after the first
 
 
 class Marks(TrainerCallback):
@@ -42,12 +42,12 @@ class Marks(TrainerCallback):
         print(".", end="", file=sys.stderr, flush=True)
 
 
-def seconds(measure_every: int | None) -> list[float]:
-    """CPU seconds of each step after the first; None is plain TRL."""
+def seconds(measure_every: int | None, steps: int, prompts: int) -> list[float]:
+    """CPU seconds of so many steps after the first; None is plain TRL."""
     import acute.train.trl as ours
 
     config = load(EXAMPLE)
-    changes = {"steps": COUNTED[measure_every] + 1, "evaluate_every": 0}
+    changes = {"steps": steps + 1, "evaluate_every": 0, "prompts_per_step": prompts}
     if measure_every is not None:
         changes["measure_every"] = measure_every
     config = config.model_copy(update={"train": config.train.model_copy(update=changes)})
@@ -75,7 +75,12 @@ def seconds(measure_every: int | None) -> list[float]:
 def main() -> None:
     """Measure, print, write, judge."""
     torch.set_float32_matmul_precision("medium")  # the same for all; faster on some processors
-    plain, ours = seconds(None), seconds(2)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=2, help="steps of each kind that are counted")
+    parser.add_argument("--prompts", type=int, default=6, help="prompts a step; the example has 6")
+    given = parser.parse_args()
+    plain = seconds(None, given.rounds, given.prompts)
+    ours = seconds(2, 2 * given.rounds, given.prompts)
     base, without, measured = (statistics.mean(some) for some in (plain, ours[::2], ours[1::2]))
     print(f"\nplain GRPOTrainer: {base:.2f} s a step (CPU time, {len(plain)} steps)")
     print(f"PassKTrainer, projection: {without:.2f} s without a measurement, {measured:.2f} s with one")
@@ -84,6 +89,7 @@ def main() -> None:
         print(f"measure_every = {every}: {ratios[every]:.2f} times (at most {wanted})")
     found = {
         "seconds_a_step": {"plain": plain, "without": ours[::2], "measured": ours[1::2]},
+        "prompts_a_step": given.prompts,
         "ratio": ratios,
         "wanted": WANTED,
         "cpus": os.cpu_count(),

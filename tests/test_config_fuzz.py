@@ -111,6 +111,7 @@ def test_the_base_is_good(kind):
 
 
 @FUZZ
+@example({**RUN, "server": {"arithmetic": None}})  # an unknown key in a table that may be left out
 @given(changed("run"))
 def test_a_changed_run(data):
     taken_or_refused(parse, data)

@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -318,13 +318,19 @@ def faults(error: ValidationError, model: type[BaseModel]) -> str:
     return "; ".join(_fault(e, model) for e in error.errors())
 
 
+def _table(annotation: Any) -> type[BaseModel]:
+    """The model of a table, optional or not."""
+    kinds = (annotation, *get_args(annotation))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
 def _fault(error: Any, model: type[BaseModel]) -> str:
     """One pydantic error in one line: key, what was wanted, what was found."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         section: Any = model.model_fields
         for part in error["loc"][:-1]:
-            section = section[part].annotation.model_fields
+            section = _table(section[part].annotation).model_fields
         near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(section)}"
         return f"{where}: unknown key{hint}"

@@ -151,6 +151,7 @@ TABLES = changed("run").map(
 @FUZZ
 @example(b"a = " + b"[" * 3000)
 @example(b"seed = " + b"1" * 5000)
+@example(b'control = "\\u0000"\nmodel = {name = "m"}\nprompts = {source = "\\u0000.jsonl"}')
 @example(b"seed = 0x" + b"f" * 5000)
 @given(FILES | TABLES)
 def test_any_file(tmp_path_factory, content):

@@ -380,15 +380,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
 
 
-def with_paths_from(folder: Path, prompts: PromptsConfig) -> PromptsConfig:
-    """The prompts' settings, relative paths taken from `folder`; a data set's begins with a dot."""
+def beside(path: Path, name: str) -> str:
+    """A path that the configuration at `path` names, taken from its folder. ConfigError if it is none."""
+    try:
+        return str((path.parent / name).resolve())
+    except ValueError as error:  # a null character
+        raise ConfigError(f"{path}: wanted a path, found {name!r}: {error}") from None
+
+
+def with_paths_from(path: Path, prompts: PromptsConfig) -> PromptsConfig:
+    """The prompts' settings, relative paths from the folder of `path`; a data set's begins with a dot."""
     changes: dict[str, Any] = {}
     if prompts.source.endswith((".jsonl", ".jsonl.gz", ".parquet")):
-        changes["source"] = str((folder / prompts.source).resolve())
+        changes["source"] = beside(path, prompts.source)
     elif prompts.source.startswith("hf:."):
-        changes["source"] = f"hf:{(folder / prompts.source.removeprefix('hf:')).resolve()}"
+        changes["source"] = f"hf:{beside(path, prompts.source.removeprefix('hf:'))}"
     if prompts.path is not None:
-        changes["path"] = str((folder / prompts.path).resolve())
+        changes["path"] = beside(path, prompts.path)
     return prompts.model_copy(update=changes)
 
 
@@ -398,13 +406,13 @@ def load(path: Path) -> Config:
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    changes: dict[str, Any] = {"prompts": with_paths_from(path.parent, config.prompts)}
+    changes: dict[str, Any] = {"prompts": with_paths_from(path, config.prompts)}
     if config.analyse.labels is not None:
-        labels = str((path.parent / config.analyse.labels).resolve())
+        labels = beside(path, config.analyse.labels)
         changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
     if config.control is not None:
-        changes["control"] = str((path.parent / config.control).resolve())
+        changes["control"] = beside(path, config.control)
     if config.score.adam_state is not None:
-        state = str((path.parent / config.score.adam_state).resolve())
+        state = beside(path, config.score.adam_state)
         changes["score"] = config.score.model_copy(update={"adam_state": state})
     return config.model_copy(update=changes)

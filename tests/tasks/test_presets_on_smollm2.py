@@ -5,12 +5,13 @@ import pytest
 from acute.config import parse
 from acute.run import Run
 from acute.stages import run_until
-from tests.tasks.test_presets import DATA, REAL
+from tests.tasks.test_presets import DATA, REAL, skip_without_its_verifier
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("name", REAL)
 def test_prompts_are_answered_and_checked(tmp_path, name):
+    skip_without_its_verifier(name)
     file, _ = REAL[name]
     if not (DATA / file).exists():
         pytest.skip(f"not run: {file} is not at {DATA}")

@@ -225,6 +225,9 @@ class AnalyseConfig(Section):
     k: tuple[int, ...] = Field(
         K_DEFAULT, min_length=1, description="the k of pass@k; all k up to the largest are computed"
     )
+    beyond: tuple[int, ...] = Field(
+        (), description="k beyond n / folds, by a model of p over prompts (docs/statistics.md)"
+    )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
     held_out: tuple[str, ...] | None = Field(
@@ -244,6 +247,13 @@ class AnalyseConfig(Section):
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if list(self.beyond) != sorted({k for k in self.beyond if k > self.k[-1]}):
+            raise ValueError(
+                f"wanted beyond as increasing whole numbers above the largest k ({self.k[-1]}), found "
+                f"{list(self.beyond)}"
+            )
+        if self.beyond and self.easy is not None:
+            raise ValueError("wanted beyond without the filter (easy, hard), which leaves no one Beta of p")
         if self.false_pass + self.false_fail >= 1:
             raise ValueError(
                 f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"
@@ -303,6 +313,8 @@ class Config(Section):
                 "wanted top_p = 1 with model.dtype = bfloat16: its rounding moves tokens in and out of the "
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
+        if self.counts_only and self.analyse.held_out is not None:
+            raise ValueError("analyse.held_out needs gradients, and so a model: found model.name = unknown")
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
         if smallest < k and not self.counts_only:
             raise ValueError(

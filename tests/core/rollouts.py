@@ -52,6 +52,24 @@ def unbiased_slowly(k):
     return gradient
 
 
+def own_product_slowly(prompt, j, k):
+    """⟨∇J_j, ∇J_k⟩ of one prompt: the mean over pairs of responses of different folds, weights by subsets."""
+    indexed = [(m, response) for m, fold in enumerate(prompt) for response in fold]
+    total, pairs = 0.0, 0
+    for a, (fold, (right, score)) in enumerate(indexed):
+        for b, (other_fold, (other_right, other_score)) in enumerate(indexed):
+            if fold == other_fold:
+                continue
+            others = [r for i, (_, (r, _)) in enumerate(indexed) if i not in (a, b)]
+            pairs += 1
+            if len(others) < j + k - 2:
+                return np.nan
+            fail = np.mean([not any(subset) for subset in combinations(others, j + k - 2)])
+            base = np.mean(others) if others else 0.0
+            total += j * k * fail * (right - base) * (other_right - base) * (score @ other_score)
+    return total / pairs
+
+
 def plug_in_slowly(k):
     """The paper's: k (1 - c/n)**(k-1) on successes."""
 

@@ -49,8 +49,8 @@ def test_counts_of_nobody():
     assert np.isnan(O.estimate_monomial(0, 0, 1, 0)) and O.estimate_monomial(0, 0, 0, 0) == 1
     empty = np.array([[0.0, 4.0]]), np.array([[0.0, 1.0]])
     found = coefficients([unbiased(1), plug_in(2)], *empty)
-    assert np.isnan(found.fold_JNMO[0, 0, 0]).all()  # no fold, no estimate: not 0
-    assert found.fold_JNMO[1, 0, 0].tolist() == [0, 0]
+    assert np.isnan(found.fold_NMO(0)[0, 0]).all()  # no fold, no estimate: not 0
+    assert found.fold_NMO(1)[0, 0].tolist() == [0, 0]
     assert np.isfinite(found.full_JNO).all()
 
 

@@ -45,10 +45,59 @@ def test_finite_products_at_every_k_of_folds_of_three():
     assert_close(expected(world, [[3, 3], [3, 3]], ks, "finite"), gram(world, ks).mean((2, 3)))
 
 
+def test_with_a_fold_a_response_they_are_over_all_pairs():
+    world, ks = TinyWorld(2), [1, 2]
+    assert_close(expected(world, [[1] * 4, [1] * 4], ks, "finite"), gram(world, ks).mean((2, 3)))
+
+
+def without(rollout, silent):
+    """The rollout less the responses with these scores, whose rewards failed."""
+    return [[[r for r in fold if tuple(r[1]) not in silent] for fold in prompt] for prompt in rollout]
+
+
+@pytest.mark.parametrize("sizes", [[[1, 3], [2, 2]], [[2, 2], [3, 1]]])
+def test_rewards_that_fail_at_random_only_make_n_unequal(sizes):
+    """What is left of four responses each after one or two rewards failed at random, whatever the folds."""
+    world, ks = TinyWorld(7), [1, 2]
+    assert_close(expected(world, sizes, ks, "finite"), gram(world, ks).mean((2, 3)))
+
+
+def test_rewards_that_fail_on_some_answers_leave_the_policy_given_a_reward_at_k_1_alone():
+    """The third answer gets no reward. The scores of the rest no longer average to 0, and what the
+    baseline leaves of that average cancels at k = 1 between different prompts, not at k = 2.
+    """
+    world = TinyWorld(6, responses=3)
+    seen = world.pi[:, :2] / world.pi[:, :2].sum(1, keepdims=True)
+    judged = TinyWorld(6, responses=3)
+    judged.pi, judged.rewards = seen, world.rewards[:, :2]
+    judged.scores = world.scores[:, :2] - np.einsum("xy,xyd->xd", seen, world.scores[:, :2])[:, None]
+    silent, found, weight = {tuple(score) for score in world.scores[:, 2]}, 0.0, 0.0
+    for chance, rollout in world.rollouts(EVEN):
+        kept = without(rollout, silent)
+        if min(len(fold) for prompt in kept for fold in prompt) > 1:
+            products = products_of(kept, unbiased(1), unbiased(2))
+            found = found + chance * np.array([products.product(i, 0).population for i in (0, 1)])
+            weight += chance
+    wanted = mean_of_different(gram(judged, [1, 2]))
+    assert found[0] / weight == pytest.approx(wanted[0, 0])
+    assert abs(found[1] / weight / wanted[1, 0] - 1) > 0.02
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_finite_products_from_more_folds(seed):
     world, ks = TinyWorld(seed), [1, 2]
     assert_close(expected(world, [[2, 2, 2], [2, 2, 2]], ks, "finite"), gram(world, ks).mean((2, 3)))
+
+
+@pytest.mark.parametrize("sizes", [EVEN, [[1, 3], [3, 1]], [[2, 2], [3, 3]]])
+def test_finite_products_reach_every_k_that_all_responses_together_admit(sizes):
+    """⟨∇J_j, ∇J_k⟩ at j + k = n = 4: more than a fold has, since the weight of a pair is counted over all."""
+    world, total = TinyWorld(3), 0.0
+    for chance, rollout in world.rollouts(sizes):
+        products = products_of(rollout, *map(unbiased, (1, 2, 3)))
+        total = total + chance * np.array([products.product(*pair).finite for pair in ((2, 0), (1, 1))])
+    wanted = gram(world, [1, 2, 3]).mean((2, 3))
+    assert_close(total, [wanted[2, 0], wanted[1, 1]])
 
 
 @pytest.mark.parametrize("sizes", [EVEN, UNEVEN, [[1, 3], [2, 2]]])

@@ -124,3 +124,56 @@ def test_precision(given, kept):
 def test_a_wrong_number_of_gradients_is_refused():
     with pytest.raises(ValueError, match="zip"):
         Sketch(parameters(), 64, 3).fold(gradients(0)[:-1])
+
+
+def two_uses(values, parameters):
+    """A scalar whose gradient is `values`; the first parameter is used twice, the last not at all."""
+    pairs = list(zip(values, parameters.values(), strict=True))[:-1]
+    return sum((v * p).sum() for v, p in pairs) + (pairs[0][0] * pairs[0][1]).sum()
+
+
+def leaves():
+    return {name: torch.nn.Parameter(value) for name, value in parameters()}
+
+
+def test_folding_during_backward_is_folding_after_it():
+    values, own = gradients(0), leaves()
+    sketch = Sketch(own.items(), 64, 3)
+    with sketch.during_backward(own) as folded:
+        two_uses(values, own).backward()
+        assert all(parameter.grad is None for parameter in own.values())
+        found = folded()
+    wanted = sketch.fold([2 * values[0], *values[1:-1], None])
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_each_call_starts_anew_and_passes_in_between_add_up():
+    values, own = gradients(0), leaves()
+    sketch = Sketch(own.items(), 64, 3)
+    with sketch.during_backward(own) as folded:
+        two_uses(values, own).backward()
+        once = folded()
+        two_uses(values, own).backward()
+        two_uses(values, own).backward()
+        torch.testing.assert_close(folded(), 2 * once, rtol=1e-12, atol=1e-12)
+        assert folded().tolist() == [0.0] * 64
+
+
+def test_after_the_block_gradients_are_kept_again():
+    values, own = gradients(0), leaves()
+    sketch = Sketch(own.items(), 64, 3)
+    with sketch.during_backward(own):
+        pass
+    two_uses(values, own).backward()
+    torch.testing.assert_close(own["embed"].grad, 2 * values[0])
+
+
+def test_scaled_gradients_are_scaled_during_backward_too():
+    values, own = gradients(0), leaves()
+    scale = dict(zip(own, gradients(5), strict=True))
+    sketch = Sketch(own.items(), 64, 3, scale)
+    with sketch.during_backward(own) as folded:
+        two_uses(values, own).backward()
+        found = folded()
+    wanted = sketch.fold([2 * values[0], *values[1:-1], None])
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from acute.core.estimators import pass_at_k
 from acute.errors import ConfigError, InputError, NotEnoughData
-from acute.measure.gate import Answered, Pairs, Rule, chance_unseen, change, decide, prompts_needed
+from acute.measure.gate import Answered, Known, Pairs, Rule, chance_unseen, change, decide, prompts_needed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -280,3 +280,37 @@ def test_ten_looks_are_as_rare_as_one():
         naive += min(p_values) <= Rule().level
     assert wrong / count < 0.088
     assert naive / count > 0.15
+
+
+def exact_pairs(change, N=40):
+    p = np.random.default_rng(0).uniform(0.2, 0.6, N)
+    return Pairs([str(i) for i in range(N)], Known(p), Known(p + change), [None] * N)
+
+
+def test_between_exact_evaluations_of_these_prompts_nothing_is_uncertain():
+    rule = Rule(k=4, these_prompts=True)
+    found = decide(exact_pairs(np.linspace(-0.01, 0.03, 40)), rule)
+    one, many = found.changes
+    assert found.answer == "promote" and [one.lower, one.upper] == pytest.approx([0.01] * 2)
+    assert many.candidate - many.base == pytest.approx(many.mean.value) and many.p_holds == 0.0
+    assert decide(exact_pairs(0.0), rule).answer == "do not promote"  # pass@k is not up
+    assert decide(exact_pairs(-0.021), rule).answer == "do not promote"
+    assert decide(exact_pairs(-0.019), rule).changes[0].p_holds == 0.0  # within the margin, for certain
+
+
+def test_exact_evaluations_still_say_only_so_much_about_other_prompts():
+    changes = np.random.default_rng(1).normal(0.01, 0.1, 40)
+    found = decide(exact_pairs(changes), Rule(k=4))
+    mean = found.changes[0].mean
+    assert mean.se == pytest.approx(changes.std(ddof=1) / 40**0.5) and mean.df == 39
+
+
+def test_an_exact_side_adds_no_noise():
+    p, n = np.linspace(0.2, 0.8, 40), np.full(40, 64.0)
+    sampled = Answered(n, np.random.default_rng(2).binomial(64, p).astype(float))
+    ids = [str(i) for i in range(40)]
+    rule = Rule(k=4, these_prompts=True)
+    mixed = decide(Pairs(ids, Known(p), sampled, [None] * 40), rule).changes[0].mean
+    both = decide(Pairs(ids, sampled, sampled, [None] * 40), rule).changes[0].mean
+    assert both.se == pytest.approx(mixed.se * 2**0.5) and both.df == pytest.approx(2 * mixed.df)
+    assert decide(Pairs(ids, Known(p), sampled, ["a"] * 40), rule).slices[0].changes[0].mean == mixed

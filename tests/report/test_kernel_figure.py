@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acute.report.kernel_figure import interference, worst_pairs
+from acute.report.kernel_figure import between_families, hurt_families, interference, worst_pairs
 
 ROWS = [
     {"prompt_id": name, "family": family, "p": {"value": p}}
@@ -34,3 +34,42 @@ def test_only_pairs_beyond_their_error_are_named(folder):
 def test_without_a_kernel_there_is_no_map(tmp_path):
     assert interference(tmp_path, ROWS, {}) is None
     assert worst_pairs(tmp_path) == []
+
+
+def cell(value, half):
+    return {"value": value, "se": half / 2, "lo": value - half, "hi": value + half}
+
+
+FAMILIES = {
+    "families": ["<b>x</b>", "y", "z"],
+    "inner": [
+        [cell(4.0, 1.0), cell(-2.0, 0.5), None],
+        [cell(-2.0, 0.5), cell(1.0, 0.5), None],
+        [None, None, None],
+    ],
+}
+
+
+def test_families_as_cosines_starred_where_sure():
+    trace = between_families({"families_by_families": FAMILIES})["data"][0]
+    assert trace["z"] == [[1.0, -1.0, None], [-1.0, 1.0, None], [None] * 3]
+    assert trace["text"][0] == ["+1.00*", "-1.00*", ""]
+    assert trace["y"][0] == "&lt;b&gt;x&lt;/b&gt;"
+
+
+def test_families_that_surely_hurt_each_other_are_named_once():
+    assert hurt_families({"families_by_families": FAMILIES}) == [("y", "<b>x</b>")]
+    unsure = {"families": ["x", "y"], "inner": [[cell(1, 2), cell(-1, 2)], [cell(-1, 2), cell(1, 2)]]}
+    assert hurt_families({"families_by_families": unsure}) == []
+    assert between_families({"families_by_families": unsure})["data"][0]["text"][0][1] == "-1.00"
+
+
+@pytest.mark.parametrize("analysis", [{}, {"families_by_families": None}])
+def test_without_families_there_is_no_map_of_them(analysis):
+    assert between_families(analysis) is None
+    assert hurt_families(analysis) == []
+
+
+def test_families_without_a_norm_have_no_cosine():
+    low = {"families": ["x", "y"], "inner": [[cell(-1, 2), cell(1, 2)], [cell(1, 2), cell(1, 2)]]}
+    assert between_families({"families_by_families": low})["data"][0]["z"] == [[None, None], [None, 1.0]]

@@ -9,6 +9,7 @@ import torch
 
 from acute.errors import InputError, OutsideError
 from acute.train.measure import conflict, undisturbed
+from acute.train.mitigate import safe_k
 from acute.train.rolled import Rolled, Row, grouped, key_of
 from acute.train.state import State
 from acute.train.target import target
@@ -65,6 +66,16 @@ def test_families_and_keys():
         assert found.of_family[name] == pytest.approx(np.mean(scores))
     assert found.agreement == dict(zip([g.key for g in groups], found.seen.agreement_N, strict=True))
     assert found.bounds.k == list(range(1, 33))  # two folds of 32
+
+
+@pytest.mark.parametrize("about", ["prompts", "distribution"])
+def test_a_batch_without_signal_makes_no_k_safe(about):
+    groups = [Rolled(f"p{x}", None, (), ((),) * 8, (float(x % 2),) * 8) for x in range(4)]
+    found = conflict(
+        groups, [np.zeros((2 if about == "prompts" else 1, 2, 4))] * 4, target("pass@4"), about, 4
+    )
+    assert found.inner.value == 0 and found.inner.se is None and found.inner.lo is None
+    assert set(found.bounds.lower) == {None} and safe_k(found.bounds, 4, None) == 1
 
 
 def test_rewards_that_are_neither_0_nor_1_are_refused():

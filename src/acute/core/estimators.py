@@ -21,9 +21,8 @@ def all_fail(n: ArrayLike, c: ArrayLike, m: int) -> Floats:
     Reference: Chen et al. 2021, arXiv:2107.03374, eq. 1.
     """
     n, fails = np.asarray(n, float), np.subtract(n, c, dtype=float)
-    share = np.ones(np.broadcast(n, fails).shape)
-    for j in range(m):
-        share = share * np.maximum(fails - j, 0) / np.maximum(n - j, 1)
+    drawn = np.arange(m).reshape(m, *[1] * np.broadcast(n, fails).ndim)
+    share = np.prod(np.maximum(fails - drawn, 0) / np.maximum(n - drawn, 1), axis=0)
     return np.where(n < m, np.nan, share)
 
 
@@ -72,3 +71,23 @@ def pass_at_k_advantages(n: ArrayLike, c: ArrayLike, k: int) -> tuple[Floats, Fl
     failure = -pass_at_k_weight(n - 1, np.minimum(c, n - 1), k) * np.minimum(c, n - 1) / others
     lone = n < 2
     return np.where(lone, np.nan, success), np.where(lone, np.nan, failure)
+
+
+def pass_at_k_pair_advantages(n: ArrayLike, c: ArrayLike, j: int, k: int) -> Floats:
+    """What to multiply s_i · s_l with, for two responses i ≠ l of one prompt, to estimate ⟨∇J_j, ∇J_k⟩.
+
+    Shape (…, 2, 2): outcome (wrong, right) of i, then of l. Weight and baseline b are both counted over the
+    n - 2 others: A_il = j k · all_fail(others, j + k - 2) · (r_i - b)(r_l - b). The mean of A_il s_i · s_l
+    over any pairs of responses is unbiased for w_j(p) w_k(p) ‖∇p‖²: given the others, each factor has mean
+    ∇p whatever b is, and w_j w_k = j k (1 - p)**(j + k - 2). NaN where n < j + k; an outcome that the
+    counts do not hold has a finite value that no pair carries.
+
+    Reference: this project's; the one-sided form is `pass_at_k_advantages`.
+    """
+    n, c = np.asarray(n, float), np.asarray(c, float)
+    others = np.maximum(n - 2, 0)
+    right = np.clip(c - np.arange(3.0).reshape(3, *[1] * np.broadcast(n, c).ndim), 0, others)
+    weight = np.where(n < j + k, np.nan, j * k * all_fail(others, right, j + k - 2))
+    b = right / np.maximum(others, 1)
+    wrong, mixed, both = weight[0] * b[0] ** 2, -weight[1] * (1 - b[1]) * b[1], weight[2] * (1 - b[2]) ** 2
+    return np.stack([np.stack([wrong, mixed], -1), np.stack([mixed, both], -1)], -2)

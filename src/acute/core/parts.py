@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.blocks import BYTES, Rows, Sums, blocks
-from acute.core.products import Products
+from acute.core.products import Products, deviation_map
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 class Parts(NamedTuple):
     """Σ over a group's prompts of w_k a, and the variance of that sum.
 
-    `variance_G` is the sum over all prompts of what deleting their folds changes, `squares_G` the sum of the
+    `variance_G` is the sum over all prompts of what their folds' errors add, `squares_G` the sum of the
     squares, from which degrees of freedom follow. NaN where too few responses admit the objective.
     """
 
@@ -35,22 +35,12 @@ def _contrasts(M: int) -> Floats:
     return np.asarray(np.linalg.svd(raw)[2][: M - 1])
 
 
-def _own(products: Products, j: int) -> tuple[Floats, Floats]:
-    """Each prompt's w_j a, (N,), and its change when a fold of the prompt is left out of the weight, (N, M).
-
-    Objective 0 is the direction.
-    """
-    N, M = products.N, products.M
-    coefs = products.coefs
-    full, fold, rest = coefs.full_JNO[j], coefs.fold_JNMO[j], coefs.rest_JNMO[j]
-    own, direction = products.own_NMOPQ, products.with_mean_NMOJ[..., 0]
-    along = np.einsum("no,nmo->n", full, direction)
-    same = np.einsum("no,nmopq,nq->n", full, own, coefs.full_JNO[0])
-    crossed = np.einsum("nmo,nmopq,npq->nmp", fold, own, coefs.fold_JNMO[0])
-    pairs = M * (M - 1) if M > 1 else np.nan
-    between = (crossed.sum((1, 2)) - np.einsum("nmm->n", crossed)) / pairs
-    without = np.einsum("nmo,mp,npo->nm", rest, 1 - np.eye(M), direction)
-    return np.asarray(along + (between - same) / N), np.asarray(without)
+def _own(products: Products, j: int) -> Floats:
+    """Each prompt's w_j a, (N,). Objective 0 is the direction."""
+    full = products.coefs.full_JNO
+    along = (full[j] * products.with_mean_NMOJ[..., 0].sum(1)).sum(1)
+    same = np.einsum("no,noq,nq->n", full[j], products.total_NOQ, full[0])
+    return np.asarray(along + (products.own(j, 0) - same) / products.N)
 
 
 def _gradients(sums: Sums | Rows, full_NO: Floats, group_N: NDArray[np.int64], some: slice) -> Sums:
@@ -64,15 +54,14 @@ def _gradients(sums: Sums | Rows, full_NO: Floats, group_N: NDArray[np.int64], s
     return found
 
 
-def _without_folds(sums: Sums | Rows, rest_NMO: Floats) -> Iterator[tuple[slice, Sums]]:
-    """Block by block, contrasts between a prompt's gradients without one fold; (n, M - 1, D)."""
+def _deviations(sums: Sums | Rows, map_NMPO: Floats) -> Iterator[tuple[slice, Sums]]:
+    """Block by block, contrasts between what the folds add to a prompt's error; (n, M - 1, D)."""
     M = sums.shape[1]
     contrast = _contrasts(M)
     for block in blocks(sums.shape[0], _row_bytes(sums)):
-        # Σ_m h_m rest_m · (all folds but m) = Σ_p sums_p · Σ_{m ≠ p} h_m rest_m
-        weight = np.einsum("hm,nmo,mp->nhpo", contrast, rest_NMO[block], 1 - np.eye(M)).astype(sums.dtype)
-        n, D = block.stop - block.start, sums.shape[3]
-        yield block, weight.reshape(n, M - 1, -1) @ sums[block].reshape(n, -1, D)
+        weight = np.einsum("hm,nmpo->nhpo", contrast, map_NMPO[block]).astype(sums.dtype)
+        n, groups, D = block.stop - block.start, M * sums.shape[2], sums.shape[3]
+        yield block, weight.reshape(n, M - 1, groups) @ sums[block].reshape(n, groups, D)
 
 
 def _row_bytes(sums: Sums | Rows) -> int:
@@ -89,21 +78,36 @@ def parts(sums: Sums | Rows, products: Products, j: int, group_N: NDArray[np.int
     Reference: arXiv 2602.21189, eq. 8 and Prop. 4.1; errors as in `Products`.
     """
     coefs, N = products.coefs, products.N
-    groups = int(group_N.max(initial=-1)) + 1
-    value_N, without_NM = _own(products, j)
+    groups, M = int(group_N.max(initial=-1)) + 1, products.M
+    value_N = _own(products, j)
     inside = group_N >= 0
     value_G = np.bincount(group_N[inside], value_N[inside], groups).astype(float)
     variance_G, squares_G = np.zeros((2, groups))
-    M = products.M
-    own_NH = without_NM @ _contrasts(M).T
-    for some in blocks(groups, sums.shape[3] * sums.dtype.itemsize, 2 * BYTES):
+    own_NH = products.deviation(j, 0) @ _contrasts(M).T  # deviations sum to 0 over folds
+    itemsize = sums.dtype.itemsize
+    for some in blocks(groups, sums.shape[3] * itemsize, 2 * BYTES):
         gradient_GD = _gradients(sums, coefs.full_JNO[j], group_N, some) / sums.dtype.type(N)
-        for block, contrast_NHD in _without_folds(sums, coefs.rest_JNMO[0]):
-            n, H, D = contrast_NHD.shape
-            change = (gradient_GD @ contrast_NHD.reshape(n * H, D).T).astype(float).reshape(-1, n, H)
-            here = np.flatnonzero((group_N[block] >= some.start) & (group_N[block] < some.stop))
-            change[group_N[block][here] - some.start, here] += own_NH[block][here]
-            variance = (M - 1) / M * (change**2).sum(2)
-            variance_G[some] += variance.sum(1)
-            squares_G[some] += (variance**2).sum(1)
+        for block, contrast_NHD in _deviations(sums, deviation_map(coefs, 0)):
+            for few in blocks(len(contrast_NHD), len(gradient_GD) * M * itemsize, BYTES // 4):
+                prompts = slice(block.start + few.start, block.start + few.stop)
+                here = (group_N[prompts] - some.start, own_NH[prompts])
+                variance, squares = _variances(gradient_GD, contrast_NHD[few], *here)
+                variance_G[some] += variance
+                squares_G[some] += squares
     return Parts(value_G, variance_G, squares_G)
+
+
+def _variances(
+    gradient_GD: Sums, contrast_NHD: Sums, row_N: NDArray[np.int64], own_NH: Floats
+) -> tuple[Sums, Sums]:
+    """Σ over prompts of the squared changes of each group's sum, and Σ of their squares.
+
+    `row_N` is where a prompt's group stands among the groups; there its own change `own_NH` counts too.
+    """
+    n, H, D = contrast_NHD.shape
+    change = (gradient_GD @ contrast_NHD.reshape(n * H, D).T).reshape(len(gradient_GD), n, H)
+    members = np.flatnonzero((row_N >= 0) & (row_N < len(gradient_GD)))
+    change[row_N[members], members] += own_NH[members]
+    np.square(change, out=change)
+    variance = change[:, :, 0] if H == 1 else change.sum(2)
+    return variance.sum(1), np.einsum("gn,gn->g", variance, variance)

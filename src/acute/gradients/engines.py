@@ -126,7 +126,8 @@ def _backward(
 ) -> Iterator[tuple[int, Floats]]:
     """Run a pass; after each group's backward yield the group and ln π of the pass's responses.
 
-    The gradient of Σ_u share_u ln π(u) is then in the parameters, for the caller to take away.
+    The gradient of Σ_u share_u ln π(u) is then in the parameters, for the caller to take away (unless hooks
+    took it while it was made).
     """
     responses = [task.responses[u] for u in one.responses]
     if share:
@@ -155,11 +156,11 @@ def shared(
     share_BU, of_G, scale_G = _up_to_scale(task.counts_GU)
     logprob_U = np.full(len(task.responses), np.nan)
     sketches: dict[int, Tensor] = {}
-    for one in _plan(task, share_BU, passes):
-        for b, values in _backward(model, task, share_BU, one, sampled, passes.share):
-            logprob_U[one.responses] = values
-            folded = sketch.fold(_gradients(parameters))
-            sketches[b] = sketches[b] + folded if b in sketches else folded
+    with sketch.during_backward(parameters) as folded:
+        for one in _plan(task, share_BU, passes):
+            for b, values in _backward(model, task, share_BU, one, sampled, passes.share):
+                logprob_U[one.responses] = values
+                sketches[b] = sketches[b] + folded() if b in sketches else folded()
     _check(logprob_U, task)
     sketch_BD = np.zeros((len(share_BU), sketch.size), next(iter(sketches.values())).cpu().numpy().dtype)
     for b, found in sketches.items():

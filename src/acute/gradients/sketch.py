@@ -9,11 +9,12 @@ nothing the size of the model is kept, and folding reads the gradient once.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def _generator(seed: int, label: str) -> torch.Generator:
@@ -65,22 +66,68 @@ class Sketch:
 
         float64 gradients give a float64 sketch, all others float32.
         """
-        wide: Tensor | None = None  # twice as long: the rolled pieces are wrapped once, at the end
-        for name, gradient, pieces in zip(self.names, gradients, self._pieces, strict=True):
-            if gradient is None:
-                continue
-            flat = gradient.detach().flatten()
-            flat = flat if flat.dtype == torch.float64 else flat.float()
-            if self.scale is not None:
-                flat = flat * self.scale[name].flatten()
-            if wide is None:
-                wide = torch.zeros(2 * self.size, dtype=flat.dtype, device=flat.device)
-                signs = self._signs.to(wide)
-            for piece, shift, offset, sign in zip(
-                flat.split(self.size), pieces.shift, pieces.offset, pieces.sign, strict=True
-            ):
-                length = len(piece)
-                wide.narrow(0, shift, length).addcmul_(piece, signs.narrow(0, offset, length), value=sign)
+        total = _Sum(self)
+        for index, (_, gradient) in enumerate(zip(self.names, gradients, strict=True)):
+            if gradient is not None:
+                total.add(index, gradient)
+        return total.take()
+
+    @contextmanager
+    def during_backward(self, parameters: Mapping[str, nn.Parameter]) -> Iterator[Callable[[], Tensor]]:
+        """Within the block each gradient is folded and dropped as soon as a backward pass has made it.
+
+        Yields a function that returns the sketch of all gradients since it was last called, and starts anew.
+        No gradient of the model's size is ever held, and folding reads it while it is still in the cache.
+        `parameters` are those of this sketch, in their order.
+        """
+        total = _Sum(self)
+
+        def fold_at(index: int) -> Callable[[Tensor], None]:
+            def fold(parameter: Tensor) -> None:
+                if parameter.grad is not None:
+                    total.add(index, parameter.grad)
+                parameter.grad = None
+
+            return fold
+
+        handles = [
+            parameter.register_post_accumulate_grad_hook(fold_at(index))
+            for index, parameter in enumerate(parameters.values())
+        ]
+        try:
+            yield total.take
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class _Sum:
+    """A sketch in the making, twice as long: the rolled pieces are wrapped once, at the end."""
+
+    def __init__(self, sketch: Sketch) -> None:
+        self.sketch = sketch
+        self.wide: Tensor | None = None
+
+    def add(self, index: int, gradient: Tensor) -> None:
+        """Add the gradient of one parameter."""
+        sketch, pieces = self.sketch, self.sketch._pieces[index]
+        flat = gradient.detach().flatten()
+        flat = flat if flat.dtype == torch.float64 else flat.float()
+        if sketch.scale is not None:
+            flat = flat * sketch.scale[sketch.names[index]].flatten()
+        if self.wide is None:
+            self.wide = torch.zeros(2 * sketch.size, dtype=flat.dtype, device=flat.device)
+            self.signs = sketch._signs.to(self.wide)
+        for piece, shift, offset, sign in zip(
+            flat.split(sketch.size), pieces.shift, pieces.offset, pieces.sign, strict=True
+        ):
+            length = len(piece)
+            signs = self.signs.narrow(0, offset, length)
+            self.wide.narrow(0, shift, length).addcmul_(piece, signs, value=sign)
+
+    def take(self) -> Tensor:
+        """The sketch of what was added since the last call."""
+        wide, self.wide = self.wide, None
         if wide is None:
-            return torch.zeros(self.size)
-        return wide[: self.size] + wide[self.size :]
+            return torch.zeros(self.sketch.size)
+        return wide[: self.sketch.size] + wide[self.sketch.size :]

@@ -22,7 +22,10 @@ from acute.core.products import (
     unbiased,
 )
 from acute.measure.intervals import (
-    deletion_variance,
+    UNBENT,
+    Bend,
+    bend,
+    fold_variance,
     from_error,
     p_value_negative,
     prompt_variance,
@@ -31,6 +34,7 @@ from acute.measure.intervals import (
 )
 
 Floats = NDArray[np.float64]
+MOST_BIAS = 0.25  # of a cosine, that is taken off: beyond it the expansion says nothing
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,11 @@ class Answer:
     p_value: float | None
 
 
-def _answer(value: float, variance: float, df: float, bounds: tuple[float, float] | None = None) -> Answer:
+def _answer(value: float, variance: float, df: float, of: Bend = UNBENT) -> Answer:
     if not np.isfinite(value):
         return Answer(None, None)
-    found = from_error(value, float(np.sqrt(variance)), df, bounds)
-    return Answer(found, p_value_negative(found, df))
+    found = from_error(value, float(np.sqrt(variance)), df, of=of)
+    return Answer(found, p_value_negative(found, df, of))
 
 
 class Curve:
@@ -82,38 +86,47 @@ class Curve:
         self.measured, self.k = measured, list(range(1, k_max + 1))
         objectives = [*(unbiased(k) for k in self.k), *also]
         coefs = coefficients(objectives, measured.n_NM, measured.c_NM)
-        self._multiply(Products(measured.sums_NMOD, coefs))
+        self.products = Products(measured.sums_NMOD, coefs)
         self.N, self.size = measured.sums_NMOD.shape[0], measured.sketch_size
-
-    def _multiply(self, products: Products) -> None:
-        self.products, objectives = products, range(len(products.coefs.full_JNO))
-        self.with_first = [products.product(i, 0) for i in objectives]
-        self.norm = [products.product(i, i) for i in objectives]
 
     def combined(self, mix_KK: Floats) -> "Curve":
         """The curve whose J_k is Σ_m mix_KK[k-1, m-1] J_m of this one, up to a constant."""
         other = copy(self)
-        other._multiply(self.products.combined(mix_KK))
+        other.products = self.products.combined(mix_KK)
         return other
+
+    @property
+    def with_first(self) -> list[Product]:
+        """⟨∇J_k, ∇J_1⟩ for every k, then for the further objectives."""
+        return [self.products.product(i, 0) for i in range(len(self.products.coefs.objective_J))]
+
+    @property
+    def norm(self) -> list[Product]:
+        """‖∇J_k‖² for every k, then for the further objectives."""
+        return [self.products.product(i, i) for i in range(len(self.products.coefs.objective_J))]
+
+    def _three(self, i: int) -> tuple[Product, Product, Product]:
+        """⟨∇J_k, ∇J_1⟩, ‖∇J_k‖² and ‖∇J_1‖²."""
+        return tuple(self.products.product(*pair) for pair in ((i, 0), (i, i), (0, 0)))  # type: ignore[return-value]
 
     def _sketch_variance(self, i: int, of: str) -> float:
         """Variance that the sketch adds to ⟨∇J_k, ∇J_1⟩: (‖∇J_k‖²‖∇J_1‖² + inner²) / D."""
-        inner = getattr(self.with_first[i], of)
-        norms = getattr(self.norm[i], of) * getattr(self.norm[0], of)
-        return float((max(norms, 0.0) + inner**2) / self.size)
+        inner, own, first = (getattr(p, of) for p in self._three(i))
+        return float((max(own * first, 0.0) + inner**2) / self.size)
 
     def inner(self, k: int) -> Answer:
         """⟨∇J_k, ∇J_1⟩ of these prompts."""
         i = k - 1
-        variance, df = deletion_variance(self.with_first[i].deleted_NM)
+        product = self.products.product(i, 0)
+        variance, df = fold_variance(product.deviation_NM)
         total = variance / self.N**2 + self._sketch_variance(i, "finite")
-        return _answer(self.with_first[i].finite, total, df)
+        return _answer(product.finite, total, df)
 
     def band(self, seed: int) -> list[tuple[float, float] | None]:
         """A 95 % band that ⟨∇J_k, ∇J_1⟩ of these prompts lies in for all k at once; None where unknown."""
         known = [i for i, p in enumerate(self.with_first) if np.isfinite(p.finite)]
-        deleted = np.stack([self.with_first[i].deleted_NM for i in known])
-        reach = simultaneous_reach(deleted, min(deletion_variance(d)[1] for d in deleted), seed)
+        deviations = np.stack([self.with_first[i].deviation_NM for i in known])
+        reach = simultaneous_reach(deviations, min(fold_variance(d)[1] for d in deviations), seed)
         found: list[tuple[float, float] | None] = [None] * len(self.k)
         for i in known:
             estimate = self.inner(i + 1).estimate
@@ -125,9 +138,12 @@ class Curve:
     def inner_population(self, k: int) -> Answer:
         """⟨∇J_k, ∇J_1⟩ of the prompt distribution."""
         i = k - 1
-        variance, df = prompt_variance(self.with_first[i].psi_N)
+        product = self.products.product(i, 0)
+        psi = product.psi_N
+        variance, df = prompt_variance(psi)
         total = variance + self._sketch_variance(i, "population")
-        return _answer(self.with_first[i].population, total, df)
+        of = bend(psi, self.products.interaction(i, 0, psi)) if self.N > 1 else UNBENT
+        return _answer(product.population, total, df, of)
 
     def cosine(self, k: int) -> Answer:
         """cos(∇J_k, ∇J_1) of these prompts; None where an estimated squared norm is not positive."""
@@ -138,28 +154,44 @@ class Curve:
         return self._cosine(k - 1, "population")
 
     def _cosine(self, i: int, of: str) -> Answer:
-        """I / √(‖∇J_k‖² ‖∇J_1‖²) as the ratio it is; the root's influence to first order."""
-        inner, own, first = (getattr(p, of) for p in (self.with_first[i], self.norm[i], self.norm[0]))
+        """I / √(‖∇J_k‖² ‖∇J_1‖²) as a ratio; the root's influence to first order, its bias to second."""
+        inner, own, first = (getattr(p, of) for p in self._three(i))
         if not (np.isfinite(inner) and own > 0 and first > 0):
             return Answer(None, None)
         if i == 0:
             return Answer(Estimate(1.0, 0.0, 1.0, 1.0), None)  # ∇J_1 with itself: exact by definition
-        field = "deleted_NM" if of == "finite" else "psi_N"
-        a, b, c = (getattr(p, field) for p in (self.with_first[i], self.norm[i], self.norm[0]))
+        field = "deviation_NM" if of == "finite" else "psi_N"
+        a, b, c = (getattr(p, field) for p in self._three(i))
         scale = float(np.sqrt(own * first))
-        of_scale = scale / 2 * (b / own + c / first)
-        from_sketch = (1 - min(1.0, (inner / scale) ** 2)) ** 2 * scale**2 / self.size
+        of_scale, unequal = scale / 2 * (b / own + c / first), b / own - c / first
+
+        def variance(influence: Floats) -> tuple[float, float]:
+            if of == "population":
+                return prompt_variance(influence)
+            total, df = fold_variance(influence)
+            return total / self.N**2, df
+
+        # √ is concave: the mean of √(B C) is less than the truth by (1/8) Var(b/B - c/C) of it
+        too_large = min(variance(unequal)[0] / 8, MOST_BIAS)
+        value = min(1.0, abs(inner) / scale / (1 + too_large))
+        from_sketch = (1 - value**2) ** 2 * scale**2 / self.size
 
         def variance_along(r: float) -> tuple[float, float]:
-            if of == "population":
-                variance, df = prompt_variance(a - r * of_scale)
-            else:
-                variance, df = deletion_variance(a - r * of_scale)
-                variance /= self.N**2
-            return variance + from_sketch, df
+            total, df = variance(a - r * of_scale)
+            return total + from_sketch, df
 
-        found = ratio(inner, scale, variance_along, (-1.0, 1.0))
-        return Answer(found, None)
+        bent = self._cosine_bend(i, a, of_scale, unequal) if of == "population" else UNBENT
+        return Answer(ratio(inner, scale, variance_along, (-1.0, 1.0), too_large, bent), None)
+
+    def _cosine_bend(self, i: int, a: Floats, of_scale: Floats, unequal: Floats) -> Bend:
+        """Of I - r √(B C) at the estimated cosine r, with the root to second order."""
+        inner, own, first = (p.population for p in self._three(i))
+        scale = float(np.sqrt(own * first))
+        r = min(max(inner / scale, -1.0), 1.0)
+        psi = a - r * of_scale
+        of_i, of_own, of_first = (self.products.interaction(*x, psi) for x in ((i, 0), (i, i), (0, 0)))
+        root = scale / 2 * (of_own / own + of_first / first) - scale / 4 * float((psi * unequal).mean()) ** 2
+        return bend(psi, of_i - r * root)
 
 
 def naive(measured: Measured, ks: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -178,8 +210,8 @@ def restricted(measured: Measured, k: int, share_JN: Floats) -> list[Product]:
     A row of N · [x = x₀] at k = 1 gives the agreement of x₀; N/N_f · [x in family] that of a family.
     """
     base = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
-    some = coefficients([unbiased(k)], measured.n_NM, measured.c_NM).restricted(share_JN)
-    products = Products(measured.sums_NMOD, base + some)
+    some = base if k == 1 else coefficients([unbiased(k)], measured.n_NM, measured.c_NM)
+    products = Products(measured.sums_NMOD, base + some.restricted(share_JN))
     return [products.product(1 + j, 0) for j in range(len(share_JN))]
 
 
@@ -187,7 +219,28 @@ def finite_answers(products: Sequence[Product], size: float, scale: float) -> li
     """Intervals of restricted products of these prompts; `scale` is ‖·‖² for the sketch's own error."""
     answers = []
     for product in products:
-        N = len(product.psi_N)
-        variance, df = deletion_variance(product.deleted_NM)
-        answers.append(_answer(product.finite, variance / N**2 + scale / size, df))
+        variance, df = fold_variance(product.deviation_NM)
+        answers.append(_answer(product.finite, variance / len(product.psi_N) ** 2 + scale / size, df))
+    return answers
+
+
+def population_answers(measured: Measured, k: int, share_JN: Floats) -> list[Answer]:
+    """⟨∇J_k of a part, ∇J_1⟩ of the prompt distribution, for each row of shares N/N_f · [x in part].
+
+    A part's size is random too. With the share fixed, ψ would leave out that a part drawn more often has a
+    smaller share; and the ratio's bias, of order 1/N, is taken off: consistent, not unbiased.
+    """
+    base = coefficients([unbiased(1)], measured.n_NM, measured.c_NM)
+    some = base if k == 1 else coefficients([unbiased(k)], measured.n_NM, measured.c_NM)
+    products = Products(measured.sums_NMOD, base + some.restricted(share_JN))
+    first = products.product(0, 0).population
+    answers = []
+    for j, share_N in enumerate(share_JN, start=1):
+        found = products.product(j, 0)
+        psi = found.psi_N - found.population * (share_N - 1)
+        variance, df = prompt_variance(psi)
+        value = found.population + float((psi * (share_N - 1)).mean()) / len(psi)
+        norm = max(products.product(j, j).population * first, 0.0)
+        total = variance + (norm + found.population**2) / measured.sketch_size
+        answers.append(_answer(value, total, df, bend(psi, products.interaction(j, 0, psi))))
     return answers

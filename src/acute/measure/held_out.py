@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.blocks import blocks
-from acute.core.products import Coefficients, Products, coefficients, unbiased
+from acute.core.products import Products, coefficients, unbiased
 from acute.measure.conflict import Answer, Measured, finite_answers
 from acute.measure.intervals import from_error, p_value_negative
 
@@ -38,8 +38,7 @@ def held_out(measured: Measured, is_held_N: NDArray[np.bool_], ks: Sequence[int]
     each = coefficients([unbiased(k) for k in ks], measured.n_NM, measured.c_NM)
     direction = first.restricted((is_held_N * N / (N - T))[None])
     for i in range(len(ks)):
-        own = Coefficients(each.full_JNO[[i]], each.fold_JNMO[[i]], each.rest_JNMO[[i]])
-        direction = direction + own.restricted((~is_held_N * N / T)[None])
+        direction = direction + each.only(i).restricted((~is_held_N * N / T)[None])
     products = Products(measured.sums_NMOD, direction)
     norm = max(products.product(0, 0).finite, 0.0)
     crossed_KTH = _crossed(measured, each.full_JNO, first.full_JNO[0], is_held_N)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from acute.measure.intervals import Bend
+
 Floats = NDArray[np.float64]
 ROUNDING = 1e-12  # values in [-1, 1] that differ by less are the same value
 
@@ -62,14 +64,12 @@ def hall(t: float, skewness: float) -> float:
     Reference: Hall 1992, "On the removal of skewness by transformation", JRSS B 54, with t = √N T and the
     skewness of the mean in place of γ / √N.
     """
-    return t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
+    return Bend(skewness / 6, skewness / 3).straight(t)
 
 
 def hall_inverse(y: float, skewness: float) -> float:
     """The t at which `hall` is y."""
-    if abs(skewness) < 1e-9:
-        return y
-    return 3 * (float(np.cbrt(1 + skewness * (y - skewness / 6))) - 1) / skewness
+    return Bend(skewness / 6, skewness / 3).bent(y)
 
 
 def p_value_above(mean: Mean, null: float) -> float:
@@ -101,7 +101,10 @@ def upper_bound(mean: Mean, alpha: float) -> float:
 
 
 def p_value_below(mean: Mean, null: float) -> float:
-    """p-value of the hypothesis that the true mean is ≥ null."""
+    """p-value of the hypothesis that the true mean is ≥ null; > null where it is certain, so that one of the
+    two p-values is 0."""
+    if mean.units == np.inf:
+        return 1.0 - p_value_above(mean, null)
     return p_value_above(mean.mirrored(), -null)
 
 

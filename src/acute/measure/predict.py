@@ -22,7 +22,7 @@ from acute.core.products import Advantage, Product, Products, coefficients, unbi
 from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
 from acute.measure.conflict import Measured, finite_answers
-from acute.measure.intervals import deletion_variance, from_error, prompt_variance, ratio
+from acute.measure.intervals import fold_variance, from_error, prompt_variance, ratio
 
 Floats = NDArray[np.float64]
 NOWHERE = 1e300  # the end of an interval that has none on that side
@@ -138,7 +138,7 @@ class Slopes:
         if not square > 0:
             return None
         bottom = float(np.sqrt(square))
-        field = "deleted_NM" if of == "finite" else "psi_N"
+        field = "deviation_NM" if of == "finite" else "psi_N"
         a, b = getattr(product, field), getattr(own, field) / (2 * bottom)
         from_sketch = max(scale - top**2 / 2, 0.0) / self.size
 
@@ -146,7 +146,7 @@ class Slopes:
             if of == "population":
                 variance, df = prompt_variance(a - r * b)
             else:
-                variance, df = deletion_variance(a - r * b)
+                variance, df = fold_variance(a - r * b)
                 variance /= self.N**2
             return variance + from_sketch, df
 
@@ -161,10 +161,10 @@ class Slopes:
         found = []
         for k, product in zip(self.ks, self._products_with(share_KN), strict=True):
             value = float(np.mean((1 - p) ** k - (1 - after) ** k))
-            deleted = product.deleted_NM
+            deviation = product.deviation_NM
             if normalised:
-                deleted = deleted - product.finite / (2 * self.norm.finite) * self.norm.deleted_NM
-            variance, df = deletion_variance(deleted)
+                deviation = deviation - product.finite / (2 * self.norm.finite) * self.norm.deviation_NM
+            variance, df = fold_variance(deviation)
             room = float(np.mean(1 - (1 - p) ** k))  # as far as pass@k can fall
             found.append(from_error(value, eta * float(np.sqrt(variance)) / self.N, df, (-room, 1 - room)))
         return found

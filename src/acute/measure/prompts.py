@@ -10,8 +10,9 @@ from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.parts import Parts, parts
 from acute.measure.conflict import Curve
-from acute.measure.intervals import degrees_of_freedom
+from acute.measure.intervals import degrees_of_freedom, moderated
 from acute.measure.many import Estimates, from_errors, weights, wilson
+from acute.measure.shrink import shrunk
 from acute.measure.success import pass_at_k_of_these, posterior_negative
 
 Json = dict[str, Any]
@@ -29,21 +30,70 @@ class Facts(NamedTuple):
 class PerPrompt(NamedTuple):
     """Each prompt's p, weight at k, agreement, and what it adds to ⟨∇J_k, ∇J_1⟩ and to the cosine.
 
-    The last three are unknown for a prompt without a success or without a failure: no gradient was seen.
+    All but p and weight are unknown for a prompt without a success or without a failure.
     """
 
     p: Estimates
     weight: Estimates
     agreement: Estimates
+    agreement_shrunk: Estimates
     contribution: Estimates
     share: Estimates
 
 
-def _estimates(found: Parts, scale_G: Floats, sketch_variance_G: Floats, M: int) -> Estimates:
+class Noisy(NamedTuple):
+    """Values, the variances of their errors, and the degrees of freedom that these rest on."""
+
+    value_G: Floats
+    variance_G: Floats
+    df_G: Floats
+
+    def shrunk(self, trend_G: Floats, known_G: NDArray[np.bool_]) -> Estimates:
+        """Shrunk towards each other, those that are known; all unknown where they are too few."""
+        empty = Estimates(*np.full((4, len(known_G)), np.nan))
+        value, variance, df = (member[known_G] for member in self)
+        found = shrunk(value, variance, df, trend_G[known_G])
+        if found is not None:
+            for whole, some in zip(empty, found, strict=True):
+                whole[known_G] = some
+        return empty
+
+
+def _noisy(found: Parts, scale_G: Floats, sketch_variance_G: Floats, M: int) -> Noisy:
     """Group sums times `scale_G`, with the error of rollouts and sketch."""
     df = degrees_of_freedom(found.variance_G, found.squares_G, M)
-    variance = scale_G**2 * found.variance_G + sketch_variance_G
-    return from_errors(scale_G * found.value_G, variance, df)
+    return Noisy(scale_G * found.value_G, scale_G**2 * found.variance_G + sketch_variance_G, df)
+
+
+def _moderated(found: Parts, own_NM: Floats, scale_N: Floats, sketch_variance_N: Floats) -> Noisy:
+    """As `_noisy` for single prompts.
+
+    What a prompt itself adds to the error, `own_NM`, rests on its few folds alone, and with two of them a
+    small difference comes with a short interval too often: it is moderated by what the others add to theirs.
+    """
+    M, own_N = own_NM.shape[1], (own_NM**2).sum(1)
+    others_N, squares_N = found.variance_G - own_N, found.squares_G - own_N**2
+    df_others = np.maximum(degrees_of_freedom(others_N, squares_N, M), 1.0)
+    drawn_N, df, seen = own_N.copy(), np.inf, own_N > 0
+    if seen.any():
+        drawn_N[seen], df = moderated(own_N[seen], M)
+    total, squares = drawn_N + others_N, drawn_N**2 / df + others_N**2 / df_others
+    joint = np.divide(total**2, squares, out=np.full(len(total), np.inf), where=squares > 0)
+    return Noisy(scale_N * found.value_G, scale_N**2 * total + sketch_variance_N, joint)
+
+
+def agreement(curve: Curve) -> Noisy:
+    """a(x) of every prompt."""
+    ones = np.ones(curve.N)
+    found = parts(curve.measured.sums_NMOD, curve.products, 0, np.arange(curve.N))
+    first, _ = _lengths(curve, 1)
+    return _moderated(found, curve.products.own_deviation(0, 0), ones, ones * first**2 / curve.size)
+
+
+def _noise_trend(n_N: Floats, c_N: Floats) -> Floats:
+    """p (1 - p) / n, what the variance of a prompt's agreement goes with; p kept off 0 and 1."""
+    p = (c_N + 0.5) / (n_N + 1)
+    return np.asarray(p * (1 - p) / n_N)
 
 
 def _lengths(curve: Curve, k: int) -> tuple[float, float]:
@@ -59,17 +109,19 @@ def _share(contribution: Estimates, norms: float) -> Estimates:
 
 def per_prompt(curve: Curve, k: int) -> PerPrompt:
     """What is known of each prompt, from a curve that reaches `k`."""
-    measured, N, M = curve.measured, curve.N, curve.products.M
+    measured, N = curve.measured, curve.N
     n, c = measured.n_N, measured.c_N
-    each, ones = np.arange(N), np.ones(N)
-    signal = (c > 0) & (c < n)
-    first, norms = _lengths(curve, k)
-    of_one, of_k = (parts(measured.sums_NMOD, curve.products, i, each) for i in (0, k - 1))
-    agreement = _estimates(of_one, ones, ones * first**2 / curve.size, M).where(signal)
-    contribution = _estimates(of_k, ones / N, ones * norms / N**2 / curve.size, M).where(signal)
+    ones, signal = np.ones(N), (c > 0) & (c < n)
+    _, norms = _lengths(curve, k)
+    noisy = agreement(curve)
+    of_k = parts(measured.sums_NMOD, curve.products, k - 1, np.arange(N))
+    own_NM = curve.products.own_deviation(k - 1, 0)
+    of_cosine = _moderated(of_k, own_NM, ones / N, ones * norms / N**2 / curve.size)
+    shown, contribution = (from_errors(*x).where(signal) for x in (noisy, of_cosine))
+    closer = noisy.shrunk(_noise_trend(n, c), signal & np.isfinite(noisy.value_G))
     p = wilson(c, n)
     weight = weights(p, pass_at_k_weight(n, c, k), k)
-    return PerPrompt(p, weight, agreement, contribution, _share(contribution, norms))
+    return PerPrompt(p, weight, shown, closer, contribution, _share(contribution, norms))
 
 
 def prompt_rows(curve: Curve, found: PerPrompt, facts: Facts) -> list[Json]:
@@ -100,20 +152,24 @@ def family_rows(curve: Curve, k: int, family: Sequence[str | None]) -> list[Json
     measured, M, N = curve.measured, curve.products.M, curve.N
     at = {name: i for i, name in enumerate(names)}
     group_N = np.array([-1 if name is None else at[name] for name in family])
-    size = np.bincount(group_N[group_N >= 0], minlength=len(names)).astype(float)
+    inside = group_N >= 0
+    size = np.bincount(group_N[inside]).astype(float)
     first, norms = _lengths(curve, k)
     of_one, of_k = (parts(measured.sums_NMOD, curve.products, i, group_N) for i in (0, k - 1))
     ones = np.ones(len(names))
-    agreement = _estimates(of_one, 1 / size, ones * first**2 / curve.size, M)
-    contribution = _estimates(of_k, ones / N, ones * norms / curve.size, M)
+    noisy = _noisy(of_one, 1 / size, ones * first**2 / curve.size, M)
+    of_cosine = _noisy(of_k, ones / N, ones * norms / curve.size, M)
+    trend = np.bincount(group_N[inside], _noise_trend(measured.n_N, measured.c_N)[inside]) / size**2
+    known = np.isfinite(noisy.value_G) & (noisy.variance_G > 0)
     members = [np.flatnonzero(group_N == i) for i in range(len(names))]
     p = [pass_at_k_of_these(measured.n_N[x], measured.c_N[x], 1) for x in members]
     columns = {
         "family": names,
         "prompts": size.astype(int).tolist(),
         "p": [None if e is None else e.as_json() for e in p],
-        "agreement": agreement.as_json(),
-        "share": _share(contribution, norms).as_json(),
+        "agreement": from_errors(*noisy).as_json(),
+        "agreement_shrunk": noisy.shrunk(trend, known).as_json(),
+        "share": _share(from_errors(*of_cosine), norms).as_json(),
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

@@ -5,6 +5,8 @@ weighed against the spread that the values truly have, a linear empirical-Bayes 
 average coverage over prompts does not rest on a normal spread.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
@@ -14,6 +16,7 @@ from acute.measure.many import Estimates, Z
 
 Floats = NDArray[np.float64]
 FEWEST = 4  # values that a spread can be estimated from
+FARTHEST = 1.0  # standard errors that a value moves at most
 
 
 def moderated(variance_N: Floats, df_N: Floats, trend_N: Floats) -> tuple[Floats, Floats]:
@@ -63,9 +66,14 @@ def reach(ratio_N: Floats) -> Floats:
 
     Reference: Armstrong, Kolesár & Plagborg-Møller 2022, eqs. 3–5 and Proposition B.1.
     """
-    grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 60)])
-    table = np.array([_reach(m) for m in grid])
+    grid, table = _reaches()
     return np.asarray(np.interp(np.minimum(ratio_N, grid[-1]), grid, table))
+
+
+@cache
+def _reaches() -> tuple[Floats, Floats]:
+    grid = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 60)])
+    return grid, np.array([_reach(m) for m in grid])
 
 
 def _reach(moment: float) -> float:
@@ -83,23 +91,26 @@ def _reach(moment: float) -> float:
     return float(optimize.brentq(worst, 1.0, 10 + 10 * np.sqrt(moment)))
 
 
-def shrunk(value_N: Floats, variance_N: Floats, df_N: Floats, scale_N: Floats) -> Estimates | None:
+def shrunk(value_N: Floats, variance_N: Floats, df_N: Floats, trend_N: Floats) -> Estimates | None:
     """Empirical-Bayes values with 95 % intervals that cover on average over prompts; None for too few.
 
-    The true values are taken as (μ + spread) · `scale_N`: for agreement, scale = p (1 - p), because
-    ∇p = p (1 - p) ∇ logit p. Errors need not be known well: those of all prompts are used (`moderated`).
+    `trend_N` is what the noise variances are proportional to as far as one knows: p (1 - p) / n for
+    agreement. No value moves by more than `FARTHEST` standard errors, so that a prompt unlike all others
+    keeps its own.
+
+    Reference: Armstrong, Kolesár & Plagborg-Møller 2022; limited translation: Efron & Morris 1972.
     """
-    if len(value_N) < FEWEST or not ((variance_N > 0) & (df_N > 0) & (scale_N > 0)).all():
+    if len(value_N) < FEWEST or not ((variance_N > 0) & (df_N > 0)).all():
         return None
-    variance, df = moderated(variance_N, df_N, scale_N)
-    mean, between = spread(value_N / scale_N, variance / scale_N**2)
-    prior = between * scale_N**2
-    weight = prior / (prior + variance)
-    of_mean = scale_N**2 / (1 / (variance / scale_N**2 + between)).sum()
-    value = weight * value_N + (1 - weight) * mean * scale_N
+    variance, df = moderated(variance_N, df_N, trend_N)
+    mean, between = spread(value_N, variance)
+    weight = between / (between + variance)
+    pull = (1 - weight) * (mean - value_N)
+    farthest = FARTHEST * np.sqrt(variance)
+    value = value_N + np.clip(pull, -farthest, farthest)
+    of_mean = 1 / (1 / (variance + between)).sum()
     student = stats.t.ppf((1 + LEVEL) / 2, df) / Z
-    half = np.hypot(
-        reach(variance / prior) * weight * np.sqrt(variance) * student, Z * (1 - weight) * np.sqrt(of_mean)
-    )
+    noise = reach(variance / between) * student * weight * np.sqrt(variance)
+    half = np.hypot(noise, Z * (1 - weight) * np.sqrt(of_mean))
     se = np.sqrt(weight * variance + (1 - weight) ** 2 * of_mean)
     return Estimates(value, se, value - half, value + half)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k
-from acute.measure.intervals import from_error, prompt_variance, simultaneous_reach
+from acute.measure.intervals import bend, from_error, prompt_variance, simultaneous_reach
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
@@ -49,7 +49,8 @@ def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None
         return None
     variance, df = prompt_variance(per_prompt)
     se = np.sqrt(variance) if variance > 0 else np.nan
-    return from_error(float(per_prompt.mean()), se, df, (0.0, 1.0))
+    value = float(per_prompt.mean())
+    return from_error(value, se, df, (0.0, 1.0), bend(per_prompt - value))
 
 
 def pass_at_k_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:

@@ -75,6 +75,70 @@ def _families(rows: list[Json]) -> list[tuple[float, str]]:
     return [((places[0] + places[-1]) / 2, name) for name, places in starts.items() if name]
 
 
+def between_families(analysis: Json) -> Json | None:
+    """Cosines of the families' mean gradients, a cell a pair; starred where the sign is beyond its error."""
+    found = analysis.get("families_by_families")
+    if not found:
+        return None
+    names, inner = found["families"], found["inner"]
+    cosine = [[_cosine(inner, f, g) for g in range(len(names))] for f in range(len(names))]
+    if not any(value is not None for row in cosine for value in row):
+        return None
+    labels = [for_hover(name) for name in names]
+    text = [
+        ["" if v is None else f"{v:+.2f}{'*' if sign_of(inner[f][g]) else ''}" for g, v in enumerate(row)]
+        for f, row in enumerate(cosine)
+    ]
+    axis = {"title": {"text": ""}, "type": "category"}
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": labels,
+                "y": labels,
+                "z": cosine,
+                "text": text,
+                "texttemplate": "%{text}",
+                "hovertemplate": "raising %{y}<br>moves %{x}<br><b>cosine %{z:.3f}</b><extra></extra>",
+                "zmin": -1,
+                "zmax": 1,
+                "colorscale": COLOURS,
+                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "right"}},
+            }
+        ],
+        "layout": layout(axis, {**axis, "autorange": "reversed"}, showlegend=False),
+    }
+
+
+def _cosine(inner: list[list[Json | None]], f: int, g: int) -> float | None:
+    """⟨f, g⟩ over the two norms; None where one of the three is unknown or a norm not positive."""
+    both, own, other = (value_of(inner[a][b]) for a, b in ((f, g), (f, f), (g, g)))
+    if both is None or own is None or other is None or own <= 0 or other <= 0:
+        return None
+    return round(float(np.clip(both / np.sqrt(own * other), -1, 1)), 3)
+
+
+def sign_of(estimate: Json | None) -> int:
+    """-1 or 1 where the interval lies wholly on that side of 0, else 0."""
+    lo, hi = value_of(estimate, "lo"), value_of(estimate, "hi")
+    return 0 if lo is None or hi is None else int(lo > 0) - int(hi < 0)
+
+
+def hurt_families(analysis: Json) -> list[tuple[str, str]]:
+    """Pairs of families of which raising one surely lowers the other, the surest first."""
+    found = analysis.get("families_by_families")
+    if not found:
+        return []
+    names, inner = found["families"], found["inner"]
+    pairs = [
+        (inner[f][g]["hi"] / inner[f][g]["se"], names[f], names[g])
+        for f in range(len(names))
+        for g in range(f)
+        if sign_of(inner[f][g]) < 0
+    ]
+    return [(a, b) for _, a, b in sorted(pairs)]
+
+
 def worst_pairs(folder: Path, most: int = 5) -> list[tuple[str, str, float, float]]:
     """Pairs of prompts that surely interfere negatively: ids, κ, standard error; the surest first."""
     try:

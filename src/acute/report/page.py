@@ -17,7 +17,7 @@ from acute.report.left_out import left_out
 from acute.report.numbers import Json, Shown, count, number, p_value, show
 from acute.report.reading import RunData, at_k, read_run
 from acute.report.repeat import toml
-from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
+from acute.report.rows import beyond_rows, costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
 from acute.report.verifier import if_it_errs
@@ -92,7 +92,9 @@ def _context(data: RunData) -> Json:
         "control": _control(data.control),
         "figures": _figures(data, names, k),
         "pairs": _pairs(data, names),
+        "hurt": [(visible(a), visible(b)) for a, b in kernel_figure.hurt_families(analysis)],
         "k_rows": k_rows(analysis),
+        "beyond_rows": beyond_rows(analysis),
         "prompts": prompts,
         "room": room,
         "levels": prompt_figures.levels(data.run),
@@ -178,6 +180,8 @@ def _figures(data: RunData, names: dict[str, str], k: int) -> dict[str, Json]:
     }
     if (map_of_pairs := kernel_figure.interference(data.folder, rows, names)) is not None:
         figures["interference"] = map_of_pairs
+    if (map_of_families := kernel_figure.between_families(analysis)) is not None:
+        figures["between_families"] = map_of_families
     return {name: figure for name, figure in figures.items() if any(t.get("y") for t in figure["data"])}
 
 

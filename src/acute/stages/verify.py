@@ -69,6 +69,8 @@ def _items(prompts: pa.Table, responses: pa.Table) -> list[Item]:
     items = []
     for name, response, finish, ids in zip(*(responses[c].to_pylist() for c in columns), strict=True):
         row = asked[name]
+        if response is None:
+            raise InputError(f"prompt {name!r} has responses without text (imported): they cannot be checked")
         more = {
             "prompt_id": name,
             "prompt": row.get("question") or row["prompt"],

@@ -108,6 +108,11 @@ def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def _honest(found: Estimate | None) -> Estimate | None:
+    """An estimate without any spread has no error to tell: rewards that do not differ say nothing."""
+    return found if found is None or found.se else Estimate(found.value, None, None, None)
+
+
 def _families(rolled: Sequence[Rolled]) -> list[str]:
     return sorted({group.family for group in rolled if group.family is not None})
 
@@ -140,7 +145,7 @@ def conflict(
     of = "population" if about == "distribution" else "finite"
     inner = curve.inner_population if about == "distribution" else curve.inner
     cosine = curve.cosine_population if about == "distribution" else curve.cosine
-    answers = [inner(k).estimate for k in curve.k]
+    answers = [_honest(inner(k).estimate) for k in curve.k]
     own = inner(k_max + 1)
     families = _families(rolled)
 
@@ -160,7 +165,7 @@ def conflict(
     return Conflict(
         seen,
         Bounds(curve.k, [None if e is None else e.lo for e in answers], own.p_value),
-        own.estimate,
+        _honest(own.estimate),
         cosine(k_max + 1).estimate,
         first_negative(curve.k[1:], values[1:]),
         {group.key: a for group, a in zip(rolled, agreement[:N], strict=True)},

@@ -1,0 +1,1 @@
+"""Are the intervals' 95 % and the estimates' unbiasedness true? Simulated, against exact values."""

@@ -111,6 +111,7 @@ def test_the_base_is_good(kind):
 
 
 @FUZZ
+@example({**RUN, "server": {"arithmetic": None}})  # an unknown key in a table that may be left out
 @given(changed("run"))
 def test_a_changed_run(data):
     taken_or_refused(parse, data)
@@ -150,6 +151,7 @@ TABLES = changed("run").map(
 @FUZZ
 @example(b"a = " + b"[" * 3000)
 @example(b"seed = " + b"1" * 5000)
+@example(b'control = "\\u0000"\nmodel = {name = "m"}\nprompts = {source = "\\u0000.jsonl"}')
 @example(b"seed = 0x" + b"f" * 5000)
 @given(FILES | TABLES)
 def test_any_file(tmp_path_factory, content):

@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -330,13 +330,19 @@ def faults(error: ValidationError, model: type[BaseModel]) -> str:
     return "; ".join(_fault(e, model) for e in error.errors())
 
 
+def _table(annotation: Any) -> type[BaseModel]:
+    """The model of a table, optional or not."""
+    kinds = (annotation, *get_args(annotation))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
 def _fault(error: Any, model: type[BaseModel]) -> str:
     """One pydantic error in one line: key, what was wanted, what was found."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         section: Any = model.model_fields
         for part in error["loc"][:-1]:
-            section = section[part].annotation.model_fields
+            section = _table(section[part].annotation).model_fields
         near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(section)}"
         return f"{where}: unknown key{hint}"
@@ -386,15 +392,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
 
 
-def with_paths_from(folder: Path, prompts: PromptsConfig) -> PromptsConfig:
-    """The prompts' settings, relative paths taken from `folder`; a data set's begins with a dot."""
+def beside(path: Path, name: str) -> str:
+    """A path that the configuration at `path` names, taken from its folder. ConfigError if it is none."""
+    try:
+        return str((path.parent / name).resolve())
+    except ValueError as error:  # a null character
+        raise ConfigError(f"{path}: wanted a path, found {name!r}: {error}") from None
+
+
+def with_paths_from(path: Path, prompts: PromptsConfig) -> PromptsConfig:
+    """The prompts' settings, relative paths from the folder of `path`; a data set's begins with a dot."""
     changes: dict[str, Any] = {}
     if prompts.source.endswith((".jsonl", ".jsonl.gz", ".parquet")):
-        changes["source"] = str((folder / prompts.source).resolve())
+        changes["source"] = beside(path, prompts.source)
     elif prompts.source.startswith("hf:."):
-        changes["source"] = f"hf:{(folder / prompts.source.removeprefix('hf:')).resolve()}"
+        changes["source"] = f"hf:{beside(path, prompts.source.removeprefix('hf:'))}"
     if prompts.path is not None:
-        changes["path"] = str((folder / prompts.path).resolve())
+        changes["path"] = beside(path, prompts.path)
     return prompts.model_copy(update=changes)
 
 
@@ -404,13 +418,13 @@ def load(path: Path) -> Config:
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    changes: dict[str, Any] = {"prompts": with_paths_from(path.parent, config.prompts)}
+    changes: dict[str, Any] = {"prompts": with_paths_from(path, config.prompts)}
     if config.analyse.labels is not None:
-        labels = str((path.parent / config.analyse.labels).resolve())
+        labels = beside(path, config.analyse.labels)
         changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
     if config.control is not None:
-        changes["control"] = str((path.parent / config.control).resolve())
+        changes["control"] = beside(path, config.control)
     if config.score.adam_state is not None:
-        state = str((path.parent / config.score.adam_state).resolve())
+        state = beside(path, config.score.adam_state)
         changes["score"] = config.score.model_copy(update={"adam_state": state})
     return config.model_copy(update=changes)

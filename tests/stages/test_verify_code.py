@@ -41,7 +41,7 @@ def test_programs_are_run(tmp_path):
     assert [(row["outcome"], row["reward"]) for row in rows] == [
         ("ok", 1.0),
         ("ok", 0.0),
-        ("timeout", 0.0),
+        ("out_of_time", 0.0),
         ("ok", 1.0),
         ("ok", 0.0),
         ("wrong_form", 0.0),
@@ -49,7 +49,7 @@ def test_programs_are_run(tmp_path):
     ]
     assert rows[1]["detail"] == "1 of 2 tests passed"
     facts = run.record["stages"]["verify"]
-    assert facts["outcomes_by_family"]["functions"] == {"ok": 2, "timeout": 1}
+    assert facts["outcomes_by_family"]["functions"] == {"ok": 2, "out_of_time": 1}
     assert facts["verifiers"]["code"]["sandbox"]["kind"] == "bubblewrap"
 
 

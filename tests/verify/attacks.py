@@ -81,7 +81,7 @@ import os, signal
 def f(x): os.kill(os.getpid(), signal.SIGKILL)
 """,
         "as above",
-        outcomes=("ok", "timeout"),
+        outcomes=("ok", "out_of_time"),
     ),
     Attack(
         "StopIteration ends the loop of the tests",

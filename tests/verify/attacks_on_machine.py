@@ -83,7 +83,7 @@ def f(x):
     while True: pass
 """,
         "CPU time is limited",
-        outcomes=("timeout",),
+        outcomes=("out_of_time",),
     ),
     Attack(
         "sleeps",
@@ -92,7 +92,7 @@ import time
 def f(x): time.sleep(1000)
 """,
         "the parent keeps a deadline",
-        outcomes=("timeout",),
+        outcomes=("out_of_time",),
     ),
     Attack(
         "deaf to signals",
@@ -105,7 +105,7 @@ def f(x):
     while True: pass
 """,
         "SIGKILL cannot be ignored",
-        outcomes=("timeout",),
+        outcomes=("out_of_time",),
     ),
     Attack(
         "raises its own limits",
@@ -120,15 +120,15 @@ def f(x):
     return None
 """,
         "hard limits only go down",
-        outcomes=("timeout", "ok"),
+        outcomes=("out_of_time", "ok"),
     ),
     Attack(
-        "memory",
+        "out_of_memory",
         """
 def f(x): return len(bytearray(8 << 30))
 """,
         "the address space is limited",
-        outcomes=("memory",),
+        outcomes=("out_of_memory",),
     ),
     Attack(
         "memory at load",
@@ -138,7 +138,7 @@ def f(x):
     return None
 """,
         "the address space is limited",
-        outcomes=("memory",),
+        outcomes=("out_of_memory",),
     ),
     Attack(
         "processes",
@@ -237,7 +237,7 @@ def f(x):
     return None
 """,
         "it sees its own namespace alone",
-        outcomes=("ok", "timeout"),
+        outcomes=("ok", "out_of_time"),
     ),
     Attack(
         "root in a namespace of its own",

@@ -43,11 +43,11 @@ def of(runner, program, *tests, names=("f",), setup=""):
         ("def g(x): return x * x", "ok", (False, False, False)),
         ("def f(x) return x", "ok", (None, None, None)),
         ("raise ValueError('at once')", "ok", (None, None, None)),
-        ("while True: pass", "timeout", (None, None, None)),
-        ("def f(x):\n    while x == 3: pass\n    return x * x", "timeout", (True, None, None)),
-        ("import time\ndef f(x): time.sleep(99)", "timeout", (None, None, None)),
-        ("def f(x): return bytearray(1 << 30)", "memory", (False, False, False)),
-        ("x = bytearray(1 << 30)", "memory", (None, None, None)),
+        ("while True: pass", "out_of_time", (None, None, None)),
+        ("def f(x):\n    while x == 3: pass\n    return x * x", "out_of_time", (True, None, None)),
+        ("import time\ndef f(x): time.sleep(99)", "out_of_time", (None, None, None)),
+        ("def f(x): return bytearray(1 << 30)", "out_of_memory", (False, False, False)),
+        ("x = bytearray(1 << 30)", "out_of_memory", (None, None, None)),
         ("import os\ndef f(x): os._exit(0)", "ok", (None, None, None)),
         ("import ctypes\ndef f(x): ctypes.string_at(0)", "ok", (None, None, None)),
     ],
@@ -73,10 +73,10 @@ def test_outcomes(runner, program, outcome, tests):
             False,
             "ok",
         ),
-        ("while True: pass", False, "timeout"),
-        ("import os, time\nos.close(1)\ntime.sleep(99)", False, "timeout"),
+        ("while True: pass", False, "out_of_time"),
+        ("import os, time\nos.close(1)\ntime.sleep(99)", False, "out_of_time"),
         ("while True: print('a' * 10000)", False, "ok"),
-        ("x = bytearray(1 << 30)", False, "memory"),
+        ("x = bytearray(1 << 30)", False, "out_of_memory"),
         ("if __name__ == '__main__':\n    import sys\n    print(sys.stdin.read())", True, "ok"),
     ],
 )
@@ -158,7 +158,7 @@ def test_tests_that_cannot_be_run_are_no_wrong_answer(runner, tests, setup, why)
 def test_answers_that_the_tests_choke_on_cost_the_program(runner):
     program = "def f(x): return 10 ** 9"
     result = of(runner, program, "assert sum(range(10 * f(1))) == 0")
-    assert (result.outcome, result.passed) == ("timeout", False)
+    assert (result.outcome, result.passed) == ("out_of_time", False)
     assert runner.run("def f(x): return x * x", SQUARE).passed  # with a new judge
 
 
@@ -186,7 +186,7 @@ def test_the_verifier(monkeypatch):
     items = [Item(text, answer, "eos") for text in texts]
     verdicts = dict(verifier.check(items))
     found = [(verdicts[i].outcome, verdicts[i].reward) for i in range(5)]
-    assert found == [("ok", 1.0), ("wrong_form", 0.0), ("ok", 0.0), ("ok", 1.0), ("timeout", 0.0)]
+    assert found == [("ok", 1.0), ("wrong_form", 0.0), ("ok", 0.0), ("ok", 1.0), ("out_of_time", 0.0)]
     assert len(runs) == 3  # the same response to the same problem is run once
     assert verdicts[2].detail == "0 of 1 tests passed"
     assert verdicts[4].detail == "0 of 1 tests passed: out of time"

@@ -5,7 +5,7 @@ import os
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acute.verify.inside.codec import DEEPEST, MOST_BYTES, Unreadable, pack, receive, send, unpack
@@ -29,6 +29,9 @@ VALUES = st.recursive(
 )
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def refuse(value):
     raise AssertionError(f"{value!r} is plain data")
 
@@ -48,6 +51,7 @@ def written(value):
     return f"{type(value).__name__} {value!r}"
 
 
+@UNHURRIED
 @given(VALUES)
 def test_plain_data_comes_back_the_same(value):
     assert written(there_and_back(value)) == written(value)
@@ -77,7 +81,7 @@ def test_plain_data_comes_back_the_same(value):
         )
     ).map(b"".join)
 )
-@settings(max_examples=2000)
+@settings(UNHURRIED, max_examples=2000)
 def test_any_bytes_are_read_or_refused(content):
     try:
         value = unpack(content, lambda number: number)

@@ -98,4 +98,4 @@ def load(path: Path) -> Training:
     ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    return config.model_copy(update={"prompts": with_paths_from(path.parent, config.prompts)})
+    return config.model_copy(update={"prompts": with_paths_from(path, config.prompts)})

@@ -29,8 +29,8 @@ class CodeVerifier:
         """Verdicts as they come, each with the place of its item. What is the same is run once.
 
         Reward 1 if every test passes. No program in the response: outcome `wrong_form`, reward 0. A program
-        that runs out of time or memory: `timeout` or `memory`, reward 0, as that is its own doing. A sandbox
-        that fails, or tests that do: `error`, no reward.
+        that uses up its time or memory: `out_of_time` or `out_of_memory`, reward 0, as that is its own doing.
+        A sandbox that fails, or tests that do: `error`, no reward.
         """
         self.ready()
         places: dict[tuple[str, str], list[int]] = {}

@@ -28,7 +28,7 @@ OUT_OF_MEMORY = 77  # exit status of a program that ended by MemoryError
 class Result:
     """How running a program ended; each test's result in order, None where it was not reached."""
 
-    outcome: Literal["ok", "timeout", "memory", "error"]
+    outcome: Literal["ok", "out_of_time", "out_of_memory", "error"]
     passed: bool = False
     tests: tuple[bool | None, ...] = ()
     why: str | None = None
@@ -199,9 +199,9 @@ class Runner:
             if status is None and time.monotonic() < deadline:
                 return Result("error", why="the sandbox did not start")
             if status is None or status in OUT_OF_TIME:
-                return Result("timeout", why="out of time")
+                return Result("out_of_time", why="out of time")
             if status == OUT_OF_MEMORY:
-                return Result("memory", why="out of memory")
+                return Result("out_of_memory", why="out of memory")
             same = _lines(written.decode("utf-8", "replace")) == _lines(expected)
             return Result("ok", same and status == 0, why=f"exit status {status}" if status else None)
 
@@ -222,16 +222,16 @@ def _judged(told: bytes, late: bool, candidate: Process) -> Result:
     if end == "gone" or late:
         status = candidate.exit_status(1.0)
         if late or status in OUT_OF_TIME:
-            return Result("timeout", tests=tests, why="out of time")
+            return Result("out_of_time", tests=tests, why="out of time")
         return Result("ok", tests=tests, why=f"the program ended its process (status {status})")
     if end in ("done", "load"):
         called = bool(facts.get("calls"))  # a test that never asks the program proves nothing
         passed = end == "done" and "fault" not in facts and called and bool(results) and all(results.values())
         out_of_memory = not passed and (why or "").startswith("MemoryError")
-        return Result("memory" if out_of_memory else "ok", passed, tests, why)
+        return Result("out_of_memory" if out_of_memory else "ok", passed, tests, why)
     if end is None and facts.get("answered"):
         return Result(
-            "timeout", tests=tests, why="the tests ran out of time or memory on the program's answers"
+            "out_of_time", tests=tests, why="the tests ran out of time or memory on the program's answers"
         )
     return Result(
         "error", tests=tests, why=f"the tests could not be run: {why or end or 'their process died'}"

@@ -4,14 +4,16 @@
     python -m venv /tmp/peer && /tmp/peer/bin/pip install passk-inference==0.3.1
     python bench/bench_analyse.py --peer /tmp/peer/bin/python --repeat 5
 
-Each measurement is a process of its own on synthetic tables and sketches of the quickstart's form, so that its
-peak memory is its own. First the counts alone: 10^6 responses from Parquet, pass@k with errors and bands for
-all k ≤ 16, of these prompts and of their distribution, beside passk-inference on the same counts. Then the
-whole stage, in seconds beside one read of the sketches' file, the least that anything can cost.
+Each measurement is a process of its own on synthetic tables and sketches of the quickstart's form, so that
+its peak memory is its own; seconds are processor time on one thread. First the counts alone: 10^6 responses
+from Parquet, pass@k with errors and bands for all k ≤ 16, of these prompts and of their distribution, beside
+passk-inference on the same counts. Then the whole stage, beside one read of the sketches' file, the least
+that anything can cost.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -32,20 +34,19 @@ STAGE = [(500, 65_536), (2_000, 16_384), (10_000, 1_024), (N_MOST, 1_024)]
 COUNTS = """
 import json, resource, sys, time
 from pathlib import Path
-began = time.perf_counter()
 from acute.measure.counting import ALSO_COUNTED, COUNTED, count
 from acute.measure.success import pass_at_k_band, pass_at_k_of_population, pass_at_k_of_these
 from acute.measure.success import pass_at_k_population_band
 from acute.run import Run
 ks = range(1, 17)
-started = time.perf_counter()
+started = time.process_time()
 counts = count(Run.open(Path(sys.argv[1])).response_batches((*COUNTED, *ALSO_COUNTED)))
-counted = time.perf_counter()
+counted = time.process_time()
 n, c = counts.n_NM.sum(1), counts.c_NM.sum(1)
 population = [pass_at_k_of_population(n, c, k) for k in ks], pass_at_k_population_band(n, c, ks, 0)
-pooled = time.perf_counter()
+pooled = time.process_time()
 these = [pass_at_k_of_these(n, c, k) for k in ks], pass_at_k_band(n, c, ks, 0)
-ended = time.perf_counter()
+ended = time.process_time()
 print(json.dumps({
     "read": counted - started, "population": pooled - counted, "these": ended - pooled,
     "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
@@ -57,26 +58,25 @@ import json, sys, time
 import numpy as np
 from passk_inference import pass_at_k, simultaneous_band
 n, c = np.load(sys.argv[1])
-started = time.perf_counter()
+started = time.process_time()
 rows = np.stack([pass_at_k(c, n, k) for k in range(1, 17)], 1)
 found = simultaneous_band(rows)
-print(json.dumps({"seconds": time.perf_counter() - started, "mean": found["mean"].tolist(),
+print(json.dumps({"seconds": time.process_time() - started, "mean": found["mean"].tolist(),
     "lower": found["lower"].tolist()}))
 """
 ANALYSE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import numpy as np
 from acute.run import Run
 from acute.stages.analyse import analyse
 run = Run.open(Path(sys.argv[1]))
-started = time.perf_counter()
+started = time.process_time()
 float(np.load(run.path / "sketch.npy").sum())
-read = time.perf_counter() - started
-held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-started = time.perf_counter()
+read = time.process_time() - started
+started = time.process_time()
 analyse(run)
-print(json.dumps({"seconds": time.perf_counter() - started, "read": read}))
+print(json.dumps({"seconds": time.process_time() - started, "read": read}))
 """
 PEAK = """
 import resource, sys
@@ -140,8 +140,16 @@ def folder(path, N, size, seed=0):
     return np.full(N, float(n)), right.sum(1).astype(float)
 
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
 def asked(code, *arguments, python=sys.executable):
-    done = subprocess.run([python, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | ONE_THREAD,
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)
@@ -167,9 +175,10 @@ def counts_part(where, repeat, peer):
     ratios = [o["seconds"] / f["population"] for o, f in zip(other, found, strict=True)]
     print(f"  passk-inference, pass@k of the distribution and band: {spread([o['seconds'] for o in other])};")
     print(
-        f"  acute for the same: {spread([f['population'] for f in found])}, {statistics.median(ratios):.0f} times"
+        f"  acute for the same: {spread([f['population'] for f in found])}, "
+        f"{statistics.median(ratios):.0f} times faster"
     )
-    print(f"  faster; means differ by at most {same:.1e}, lower ends of the band by {ends:.1e}")
+    print(f"  means differ by at most {same:.1e}, lower ends of the band by {ends:.1e}")
 
 
 def stage_part(where, N, size, repeat):

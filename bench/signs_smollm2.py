@@ -1,12 +1,12 @@
 """How often is a claimed sign wrong, and how often is one claimed? Against exact truth on SmolLM2-135M.
 
-    python bench/signs_smollm2.py bench/mixes WORLD.npz    # the first time about 6 CPU minutes, then 2
+    python bench/signs_smollm2.py bench/mixes WORLD    # the first time about 6 CPU minutes, then 2
 
 Three mixes of 24 prompts (examples/quickstart/screen.py); truth: exact.npz of bench/kernel_smollm2.py. The
-six likeliest responses of every prompt are differentiated once and sketched, into WORLD.npz; then runs of
-256 responses a prompt are drawn from the exact law and analysed as `acute analyse` does. A cell is (mix, k,
-estimand, inner product or cosine); a sign is claimed where the 95 % interval excludes 0. For the distribution
-of prompts, those of a run are drawn from the mix with replacement, so that its truth is known too. k = 1 is
+five likeliest responses of every prompt are differentiated once and sketched, into the folder WORLD. Then
+runs of 256 responses a prompt are drawn from that law and analysed as `acute analyse` does. A cell is (mix,
+k, estimand, inner product or cosine); a sign is claimed where its 95 % interval excludes 0. To have the
+truth of a distribution of prompts, too, those of a run are drawn from the mix with replacement. k = 1 is
 left out: ‖∇J_1‖² is never negative.
 """
 
@@ -29,18 +29,31 @@ from coverage_smollm2 import compressed
 
 KS, RUNS, N, FOLDS, SKETCH = (2, 4, 8, 16, 32), 100, 256, 4, 65536
 ESTIMANDS = ("these prompts", "their distribution")
+MOST = 5  # responses of a prompt that are differentiated; the others count as one
 CLEAR = 0.2  # |cosine| beyond which a claim is wanted in most cells
 
 
-def law_of(rows, path):
-    """The law of the responses of some prompts, with scores in as few dimensions as there are responses."""
-    if path.exists():
-        with np.load(path) as found:
-            return World(found["pi"], found["scores"], found["right"])
-    world = real_world(load_policy("bundled:smollm2"), rows, most=6, with_kernel=False).world
-    world = compressed(world)
-    np.savez(path, pi=world.pi_NY, scores=world.s_NYD, right=world.r_NY)
-    return world
+def law_of(rows, folder):
+    """The law of the responses of some prompts; each prompt's part is kept, so a killed job goes on."""
+    folder.mkdir(exist_ok=True)
+    policy = None
+    for row in rows:
+        part = folder / f"{row['prompt_id']}.npz"
+        if not part.exists():
+            policy = policy or load_policy("bundled:smollm2")
+            world = real_world(policy, [row], most=MOST, with_kernel=False).world
+            with (folder / "unfinished").open("wb") as file:
+                np.savez(file, pi=world.pi_NY[0], scores=world.s_NYD[0], right=world.r_NY[0])
+            (folder / "unfinished").replace(part)
+            print(
+                f"{part.stem}: mass of the responses merged {world.pi_NY[0, -1]:.2f}",
+                file=sys.stderr,
+                flush=True,
+            )
+    parts = [np.load(folder / f"{row['prompt_id']}.npz") for row in rows]
+    return compressed(
+        World(*(np.stack([part[name] for part in parts]) for name in ("pi", "scores", "right")))
+    )
 
 
 def answers(law, estimand, rng):
@@ -64,12 +77,12 @@ def claim(estimate):
     return int(estimate.lo > 0) - int(estimate.hi < 0)
 
 
-def main(folder, path):
+def main(folder, world):
     with np.load(folder / "exact.npz") as found:
         names, p, kernel = found["prompt_id"].tolist(), found["p"], found["kernel"]
     mixes = {file.stem: read_prompts(file) for file in sorted(folder.glob("*.jsonl"))}
     rows = {row["prompt_id"]: row for some in mixes.values() for row in some}
-    law = law_of([rows[name] for name in names], path)
+    law = law_of([rows[name] for name in names], world)
     totals = {e: np.zeros(5, int) for e in ESTIMANDS}  # cells, claims, wrong, clear cells, claims there
     print(
         "mix        k  exact cosine | claimed, wrong, of these prompts: inner; cosine | of their distribution"

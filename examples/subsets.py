@@ -86,9 +86,11 @@ class Exact:
         """For each subset the cosine at each k and k†: two passes, so that no more than the ∇J_k are held."""
         inside = {subset: self.members(subset) for subset in subsets}
         apart = [s for s in subsets if any(name.startswith(FINAL_STATE) for name in inside[s])]
+        together = [s for s in subsets if s not in apart]  # slices of one gradient
         found = {}
-        for which, some in (("all", [s for s in subsets if s not in apart]), *((s, [s]) for s in apart)):
+        for some in (together, *([s] for s in apart)):
             if some:
+                which = some[0] if len(some) == 1 else "all"
                 found |= self._pass(which, {s: inside[s] for s in some})
         return {subset: found[subset] for subset in subsets}
 

@@ -116,11 +116,15 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("sampling", "max_tokens = 0", "sampling.max_tokens: wanted greater than or equal to 1"),
         ("sampling", 'stop = "\\n"', "sampling.stop: wanted a valid array"),
         ("sampling", 'stop = [""]', "sampling.stop.0: "),
-        ("sampling", 'backend = "magic"', "sampling.backend: wanted 'transformers', found 'magic'"),
+        (
+            "sampling",
+            'backend = "magic"',
+            "sampling.backend: wanted 'transformers' or 'openai', found 'magic'",
+        ),
         (
             "verify",
             'kind = "lenient"',
-            "verify.kind: wanted short, exact, math or module:function, found 'lenient'",
+            "verify.kind: wanted short, exact, math, code or module:function, found 'lenient'",
         ),
         ("score", 'parameters = ""', "score.parameters: "),
         ("score", 'engine = "fast"', "score.engine: wanted 'sketch', 'dots' or 'reference', found 'fast'"),
@@ -132,6 +136,12 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("analyse", "k = [0, 1]", "analyse: wanted k as increasing whole numbers from 1"),
         ("analyse", "k = 8", "analyse.k: wanted a valid array, found 8"),
         ("analyse", "easy = 0.9", "analyse: the filter needs both easy and hard"),
+        (
+            "analyse",
+            "k = [1, 8]\nbeyond = [8, 64]",
+            "beyond as increasing whole numbers above the largest k (8)",
+        ),
+        ("analyse", "beyond = [64]\neasy = 0.9\nhard = 0.1", "wanted beyond without the filter"),
         ("analyse", "easy = 0.1\nhard = 0.9", "wanted hard ≤ easy"),
         ("analyse", "false_pass = 0.5\nfalse_fail = 0.5", "wanted false_pass + false_fail below 1, found"),
         (

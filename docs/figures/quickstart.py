@@ -45,9 +45,8 @@ def curves(figure, analysis, exact, colour, label):
 def picture(figure, path, width=860, height=430):
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "figure.html"
-        page.write_text(
-            f"<body style='margin:0'>{figure.to_html(full_html=False, include_plotlyjs=True)}</body>"
-        )
+        drawn = figure.to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
+        page.write_text(f"<body style='margin:0'>{drawn}</body>")
         options = [
             "--headless",
             "--no-sandbox",

@@ -66,13 +66,14 @@ def draw(world: World, n: int, generator: torch.Generator) -> tuple[Floats, Batc
     index: dict[tuple[int, tuple[int, ...]], int] = {}
     parts: list[Tensor] = []
     response_Nn, right_Nn = np.zeros(first_Nn.shape, np.int64), np.zeros(first_Nn.shape)
-    of_begun = {pair: b for b, pair in enumerate(begun)}
-    for x, row in enumerate(first_Nn):
-        for j, t in enumerate(row):
-            b = of_begun[x, int(t)]
-            response: tuple[int, ...] = (int(t),)
-            if not ended[b]:
-                response += (int(_draw(entries[where[b] + 1].detach(), 1, generator)),)
+    for b, (x, t) in enumerate(begun):
+        here = np.flatnonzero(first_Nn[x] == t)
+        if ended[b]:
+            responses = [(t,)] * len(here)
+        else:
+            seconds = _draw(entries[where[b] + 1].detach(), len(here), generator).tolist()
+            responses = [(t, second) for second in seconds]
+        for j, response in zip(here, responses, strict=True):
             if (x, response) not in index:
                 index[x, response] = len(parts)
                 parts.append(sum(entries[where[b] + i, token] for i, token in enumerate(response)))

@@ -35,13 +35,22 @@ def early(rows: Rows) -> int:
     return int(np.flatnonzero(gain >= SHARE * gain.max())[0])
 
 
+def half_width(values: np.ndarray) -> float:
+    """Half the 95 % interval of a mean (Student's t)."""
+    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+
+
 def judged(rows: Rows, plain: Rows) -> dict[str, Any]:
     """A method against pass@16 training with the same optimiser and rate, by the rules of the plan."""
     T = early(plain)
     fall = float((curve(rows, "pass@1") - rows[0]["pass@1"]).min())
     share = (rows[T]["pass@16"] - rows[0]["pass@16"]) / (plain[T]["pass@16"] - plain[0]["pass@16"])
+    deepest = rows[1 + int((curve(rows[1:], "pass@1")).argmin())]
+    change_N = np.array(deepest["p"]) - np.array(rows[0]["p"])
     return {
         "fall": fall,
+        "least": float(change_N.mean()),
+        "half": half_width(change_N),
         "T": T,
         "share": share,
         "at T": rows[T]["pass@1"],
@@ -54,11 +63,11 @@ def judged(rows: Rows, plain: Rows) -> dict[str, Any]:
     }
 
 
-def scored(rows: Rows) -> dict[str, int]:
+def scored(rows: Rows, by: str = "promised pass@1") -> dict[str, int]:
     """Steps by the sign that was promised to first order and the sign of what pass@1 did."""
     found = {"++": 0, "+-": 0, "-+": 0, "--": 0, "no call": 0}
     for before, after in pairwise(rows):
-        promised = before.get("promised pass@1", before.get("inner"))
+        promised = before.get(by)
         change = after["pass@1"] - before["pass@1"]
         if promised is None:
             continue
@@ -101,7 +110,7 @@ def head(*names: str) -> None:
 def table_of_methods() -> None:
     """Every exact trajectory against pass@16 training's."""
     head(
-        "mix, optimiser, rate", "method", "deepest fall of pass@1, points", "pass@1 at T (T)",
+        "mix, optimiser, rate", "method", "least change of pass@1, points (± prompts)", "pass@1 at T (T)",
         "share of early gain", "pass@1 at the end (step)", "CPU s a step", "no fall", "kept", "enough",
     )  # fmt: skip
     for (mix, optimizer, rate), methods in exact_groups().items():
@@ -109,7 +118,11 @@ def table_of_methods() -> None:
             continue
         for method, rows in methods.items():
             j = judged(rows, methods["pass@k"])
-            said = [f"{100 * j['fall']:+.2f}", f"{j['at T']:.3f} ({j['T']})", f"{j['share']:.2f}"]
+            said = [
+                f"{100 * j['least']:+.2f} ± {100 * j['half']:.1f}",
+                f"{j['at T']:.3f} ({j['T']})",
+                f"{j['share']:.2f}",
+            ]
             said += [f"{j['end']:.3f} ({j['steps']})", f"{j['cpu']:.1f}"]
             said += ["yes" if j[x] else "no" for x in ("no fall", "kept", "enough")]
             print(line([f"{mix}, {optimizer}, {rate:g}", method, *said]))
@@ -127,7 +140,18 @@ def table_of_signs() -> None:
         for method, rows in methods.items()
     ]
     found += [
-        ("override, sampled", method, list(map(scored, some))) for method, some in sampled_groups().items()
+        (
+            f"{mix}, {optimizer}, {rate:g}",
+            "pass@k, by the cosine's sign",
+            [scored(methods["pass@k"], "cosine")],
+        )
+        for (mix, optimizer, rate), methods in exact_groups().items()
+        if "pass@k" in methods
+    ]
+    found += [
+        ("override, sampled", f"{method}, by the measured sign", [scored(rows, "inner") for rows in some])
+        for method, some in sampled_groups().items()
+        if method == "pass@k"
     ]
     for where, method, some in found:
         s = {key: sum(one[key] for one in some) for key in some[0]}
@@ -138,8 +162,7 @@ def table_of_signs() -> None:
 
 def interval(values: np.ndarray) -> str:
     """Mean and 95 % interval over seeds (Student's t)."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    return f"{values.mean():.3f} ± {half:.3f}"
+    return f"{values.mean():.3f} ± {half_width(values):.3f}"
 
 
 def table_of_seeds() -> None:
@@ -153,6 +176,20 @@ def table_of_seeds() -> None:
         print()
 
 
+def families() -> None:
+    """The deepest fall of pass@1 of each family, in points."""
+    groups = exact_groups()
+    head("mix, optimiser, rate", "method", "deepest fall of pass@1 by family, points")
+    for (mix, optimizer, rate), methods in groups.items():
+        for method, rows in methods.items():
+            names = sorted(name for name in rows[0] if name.startswith("pass@1/"))
+            falls = [float((curve(rows, name) - rows[0][name]).min()) for name in names]
+            said = ", ".join(
+                f"{name.split('/')[1]} {100 * f:+.1f}" for name, f in zip(names, falls, strict=True)
+            )
+            print(line([f"{mix}, {optimizer}, {rate:g}", method, said]))
+
+
 def made_up() -> None:
     """When pass@16 training has more pass@1 than pass@1 training."""
     for key, methods in exact_groups().items():
@@ -164,6 +201,6 @@ def made_up() -> None:
 
 
 if __name__ == "__main__":
-    for part in (table_of_methods, table_of_signs, table_of_seeds, made_up):
+    for part in (table_of_methods, table_of_signs, families, table_of_seeds, made_up):
         part()
         print()

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from acute.errors import ConfigError
 
-VERIFIERS = ("short", "exact", "math")
+VERIFIERS = ("short", "exact", "math", "code")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
@@ -40,13 +40,53 @@ class ModelConfig(Section):
     adapter: str | None = Field(None, description="folder or hub id of a PEFT adapter to put on the model")
 
 
+# preset of prompts: the built-in verifiers that read its answers, the usual one first
+PRESET_VERIFIERS = {
+    "math500": ("math",),
+    "math": ("math",),
+    "gsm8k": ("short", "math"),
+    "humaneval": ("code",),
+    "mbpp": ("code",),
+}
+PROMPT_COLUMNS = ("prompt_id", "prompt", "messages", "answer", "prefill", "family", "level", "verify")
+
+
 class PromptsConfig(Section):
     """Where the prompts come from."""
 
-    source: str = Field(min_length=1, description="arithmetic, or a file: path.jsonl, path.parquet")
+    source: str = Field(
+        min_length=1,
+        description="arithmetic, math500, math, gsm8k, humaneval, mbpp, path.jsonl, path.parquet, "
+        "hf:dataset[:split], reasoning-gym:task",
+    )
+    path: str | None = Field(None, min_length=1, description="file of a preset's rows, instead of the hub")
+    subset: str | None = Field(None, min_length=1, description="configuration of a data set of the hub")
+    columns: dict[str, str] | None = Field(
+        None, min_length=1, description="the column of a file or data set for each of our fields"
+    )
+    template: str | None = Field(None, description="text of each prompt; {prompt} stands for the question")
+    prefix: str | None = Field(None, min_length=1, description="text before each prompt: worked examples")
     limit: int | None = Field(None, ge=1, description="take only the first so many prompts")
     families: tuple[str, ...] | None = Field(None, min_length=1, description="families to draw, or to keep")
-    per_family: int = Field(8, ge=1, description="prompts of each built-in family")
+    per_family: int = Field(
+        8, ge=1, description="prompts of each built-in family, or of a reasoning-gym task"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "PromptsConfig":
+        preset = self.source in PRESET_VERIFIERS
+        if self.path is not None and not preset:
+            raise ValueError(f"path is for the presets {', '.join(PRESET_VERIFIERS)}, found {self.source!r}")
+        if self.subset is not None and not preset and not self.source.startswith("hf:"):
+            raise ValueError(f"subset is for data sets of the hub, found {self.source!r}")
+        if self.columns is not None:
+            if preset or self.source in ("arithmetic",) or self.source.startswith("reasoning-gym:"):
+                raise ValueError(f"columns is for files and data sets, found {self.source!r}")
+            if unknown := sorted(set(self.columns) - set(PROMPT_COLUMNS)):
+                raise ValueError(f"columns: wanted {', '.join(PROMPT_COLUMNS)}; found {unknown[0]!r}")
+        if self.template is not None and "{prompt}" not in self.template:
+            raise ValueError("wanted {prompt} in template, found none")
+        return self
 
 
 class SamplingConfig(Section):
@@ -73,14 +113,20 @@ class VerifyConfig(Section):
     kind: str = Field(
         "short",
         description="short: a number or word in a stated form; exact: the response is the answer; math: the "
-        "final answer, by value; module:function: your own",
+        "final answer, by value; code: the program passes the tests; module:function: your own",
     )
     fallback: Literal["none", "last-number", "whole"] = Field(
         "none", description="what math takes for the answer where a response states none"
     )
-    timeout_s: float = Field(5.0, gt=0, le=3600, description="for one answer; beyond it: outcome timeout")
-    workers: int = Field(0, ge=0, le=1024, description="processes of math and module:function; 0: one a core")
-    memory_mb: int = Field(1024, ge=64, description="memory that a worker may take beyond its start")
+    timeout_s: float = Field(
+        5.0, gt=0, le=3600, description="for one answer, of CPU for a program; beyond it: outcome timeout"
+    )
+    sandbox: Literal["bubblewrap", "none-unsafe"] = Field(
+        "bubblewrap",
+        description="of code; none-unsafe: programs run as ordinary processes, with limits alone",
+    )
+    workers: int = Field(0, ge=0, le=1024, description="answers checked at once; 0: one a core")
+    memory_mb: int = Field(1024, ge=64, description="memory that one answer may take")
     threshold: float | None = Field(
         None,
         description="rewards of module:function from here on count as right; absent: they must be 0 or 1",
@@ -95,6 +141,25 @@ class VerifyConfig(Section):
         if kind not in VERIFIERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
             raise ValueError(f"wanted {', '.join(VERIFIERS)} or module:function, found {kind!r}")
         return kind
+
+
+def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
+    """A configuration's data with the verifier that its preset needs, where none is asked for.
+
+    Raises ConfigError, naming `origin`, where another built-in one is.
+    """
+    prompts, verify = data.get("prompts"), data.get("verify")
+    source = prompts.get("source") if isinstance(prompts, dict) else None
+    fitting = PRESET_VERIFIERS.get(source) if isinstance(source, str) else None
+    if fitting is None or not isinstance(verify, dict | None):
+        return data
+    asked = (verify or {}).get("kind", fitting[0])
+    if asked in VERIFIERS and asked not in fitting:
+        wanted = " or ".join(fitting)
+        raise ConfigError(
+            f"{origin}: verify.kind: wanted {wanted} for the answers of {source}, found {asked!r}"
+        )
+    return {**data, "verify": {**(verify or {}), "kind": asked}}
 
 
 class ScoreConfig(Section):
@@ -160,6 +225,9 @@ class AnalyseConfig(Section):
     k: tuple[int, ...] = Field(
         K_DEFAULT, min_length=1, description="the k of pass@k; all k up to the largest are computed"
     )
+    beyond: tuple[int, ...] = Field(
+        (), description="k beyond n / folds, by a model of p over prompts (docs/statistics.md)"
+    )
     easy: float | None = Field(None, ge=0, le=1, description="δ1 of the paper's filter: keep p > easy …")
     hard: float | None = Field(None, ge=0, le=1, description="δ2: … or p < hard")
     held_out: tuple[str, ...] | None = Field(
@@ -179,6 +247,13 @@ class AnalyseConfig(Section):
     def _possible(self) -> "AnalyseConfig":
         if any(k < 1 for k in self.k) or list(self.k) != sorted(set(self.k)):
             raise ValueError("wanted k as increasing whole numbers from 1")
+        if list(self.beyond) != sorted({k for k in self.beyond if k > self.k[-1]}):
+            raise ValueError(
+                f"wanted beyond as increasing whole numbers above the largest k ({self.k[-1]}), found "
+                f"{list(self.beyond)}"
+            )
+        if self.beyond and self.easy is not None:
+            raise ValueError("wanted beyond without the filter (easy, hard), which leaves no one Beta of p")
         if self.false_pass + self.false_fail >= 1:
             raise ValueError(
                 f"wanted false_pass + false_fail below 1, found {self.false_pass} + {self.false_fail}"
@@ -238,6 +313,8 @@ class Config(Section):
                 "wanted top_p = 1 with model.dtype = bfloat16: its rounding moves tokens in and out of the "
                 "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
             )
+        if self.counts_only and self.analyse.held_out is not None:
+            raise ValueError("analyse.held_out needs gradients, and so a model: found model.name = unknown")
         smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
         if smallest < k and not self.counts_only:
             raise ValueError(
@@ -272,14 +349,26 @@ def _fault(error: Any, model: type[BaseModel]) -> str:
     return f"{where}: {message}, found {error['input']!r}"
 
 
+def as_json(data: dict[str, Any], origin: str) -> str:
+    """A configuration's data in JSON, from which models are checked.
+
+    In that mode arrays become tuples and an integer may stand for a float; nothing else is bent. Raises
+    ConfigError for numbers too long and for nesting too deep.
+    """
+    try:
+        return json.dumps(data, default=str)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{origin}: wanted settings, found what cannot be written: {error}") from None
+
+
 def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
     """Check a configuration given as a dictionary.
 
     Raises ConfigError, naming every fault and `origin`.
     """
+    text = as_json(with_preset_verifier(data, origin), origin)
     try:
-        # JSON mode: arrays become tuples, an integer may stand for a float, nothing else is bent
-        return Config.model_validate_json(json.dumps(data, default=str))
+        return Config.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {faults(error, Config)}") from None
 
@@ -290,8 +379,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also bytes that are no text, numbers too long, nesting too deep
         raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
+
+
+def with_paths_from(folder: Path, prompts: PromptsConfig) -> PromptsConfig:
+    """The prompts' settings, relative paths taken from `folder`; a data set's begins with a dot."""
+    changes: dict[str, Any] = {}
+    if prompts.source.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        changes["source"] = str((folder / prompts.source).resolve())
+    elif prompts.source.startswith("hf:."):
+        changes["source"] = f"hf:{(folder / prompts.source.removeprefix('hf:')).resolve()}"
+    if prompts.path is not None:
+        changes["path"] = str((folder / prompts.path).resolve())
+    return prompts.model_copy(update=changes)
 
 
 def load(path: Path) -> Config:
@@ -300,10 +404,7 @@ def load(path: Path) -> Config:
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    changes: dict[str, Any] = {}
-    if config.prompts.source.endswith((".jsonl", ".parquet")):
-        source = str((path.parent / config.prompts.source).resolve())
-        changes["prompts"] = config.prompts.model_copy(update={"source": source})
+    changes: dict[str, Any] = {"prompts": with_paths_from(path.parent, config.prompts)}
     if config.analyse.labels is not None:
         labels = str((path.parent / config.analyse.labels).resolve())
         changes["analyse"] = config.analyse.model_copy(update={"labels": labels})

@@ -54,6 +54,8 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "verify.kind",
         "verify.fallback",
         "verify.timeout_s",
+        "verify.memory_mb",
+        "verify.sandbox",
         "verify.threshold",
         "verify.conversational",
     ),

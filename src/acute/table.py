@@ -39,7 +39,7 @@ RESPONSES: Columns = {
     "token_ids": (pa.list_(pa.int32()), "sampled tokens, an end token included"),
     "logprob": (pa.float64(), "ln of the sampler's probability of token_ids; nats"),
     "finish": (pa.string(), "how sampling ended: eos | stop | length (cut off)"),
-    "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | error"),
+    "outcome": (pa.string(), "how checking ended: ok | wrong_form | timeout | memory | error"),
     "reward": (pa.float64(), "in [0, 1]; null where checking failed"),
     "answer_found": (pa.string(), "the answer read from the response, or null"),
     "logged_reward": (pa.float64(), "the reward as an imported log has it, or null"),

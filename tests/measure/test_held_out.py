@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from acute.config import load
-from acute.errors import InputError, NotEnoughData
+from acute.config import load, parse
+from acute.errors import ConfigError, InputError, NotEnoughData
 from acute.measure.conflict import Measured
 from acute.measure.held_out import held_out
 from acute.run import Run
@@ -121,6 +121,29 @@ def test_a_family_is_held_out_of_everything_else(scored):
     ]
     total = (sum(halves) + 2 * held["inner"][0]["value"]) / 4
     assert total == pytest.approx(whole["conflict"]["inner"][0]["value"], rel=1e-4)
+
+
+def test_the_terminal_says_what_becomes_of_them(scored, capsys):
+    from rich.console import Console
+
+    from acute.report.numbers import show
+    from acute.report.terminal import summary
+
+    found = with_held_out(scored, ["odd"])
+    Console(width=120).print(summary(found))
+    said = capsys.readouterr().out
+    assert "Pass@1 of 6 held-out prompts along" in said
+    for inner in found["held_out"]["inner"]:
+        assert show(inner, signed=True).text in said
+    Console(width=120).print(summary({k: v for k, v in found.items() if k != "held_out"}))
+    assert "held-out" not in capsys.readouterr().out
+
+
+def test_counts_alone_have_no_gradients_to_hold_out():
+    data = {"model": {"name": "unknown"}, "prompts": {"source": "arithmetic"}}
+    assert parse(data).counts_only
+    with pytest.raises(ConfigError, match="held_out needs gradients"):
+        parse({**data, "analyse": {"held_out": ["a"]}})
 
 
 def test_families_that_cannot_be_held_out(scored):

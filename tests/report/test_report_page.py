@@ -199,6 +199,20 @@ def test_a_run_without_control_tables_or_families(tmp_path):
     assert "The text of this prompt is not in prompts.parquet." in page.by_id("prompts").text
 
 
+def test_numbers_by_a_model_stand_apart_with_the_reason_where_it_is_refused(tmp_path):
+    world = worlds.world()
+    analysis = worlds.analysis_of(world)
+    names = ("pass_at_k", "pass_at_k_population", "inner", "inner_population", "cosine")
+    one = {"value": -0.25, "se": 0.1, "lo": -0.45, "hi": -0.05}
+    found = {name: [one, None] for name in names}
+    analysis["beyond"] = {"k": [64, 128], **found, "reason": "it does not reproduce the counts"}
+    page = page_of(worlds.write_run(tmp_path, world, analysis))
+    table = page.by_id("beyond")
+    assert [n["value"] for n in numbers(page, "beyond", "cosine")] == ["-0.25"]
+    assert table.text.count("it does not reproduce the counts") == len(names)
+    assert "suppose" in page.by_id("numbers").text
+
+
 def test_numbers_without_an_interval_and_remarks_said_once(tmp_path):
     world, run = worlds.world(), worlds.run_of()
     analysis = worlds.analysis_of(world)

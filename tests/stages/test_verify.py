@@ -23,7 +23,8 @@ def test_a_prompt_may_have_its_own():
 
 def test_an_unknown_one_is_named_with_its_prompt():
     with pytest.raises(
-        InputError, match="prompt 'p1': wanted verify = exact, short, math or module:function, found 'x'"
+        InputError,
+        match="prompt 'p1': wanted verify = exact, short, math, code or module:function, found 'x'",
     ):
         kinds_of(prompts(("7", None), ("7", "x")), "short")
 
@@ -34,3 +35,10 @@ def test_an_answer_that_could_never_be_found_is_refused():
     ):
         kinds_of(prompts(("New York", None)), "short")
     assert kinds_of(prompts(("New York", None)), "exact")
+
+
+def test_tests_that_cannot_be_run_are_refused():
+    good = '{"tests": ["assert f(1)"], "names": ["f"]}'
+    assert kinds_of(prompts((good, None), (good, "code")), "code") == {"p0": "code", "p1": "code"}
+    with pytest.raises(InputError, match=r"prompt 'p0': the verifier code wanted tests .* wanted an object"):
+        kinds_of(prompts(("7", None)), "code")

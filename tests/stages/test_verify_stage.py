@@ -191,6 +191,12 @@ def test_rewards_between_stop_the_command_with_what_to_do(tmp_path, monkeypatch)
     assert column(run, "detail") == ["reward 0.5", "reward 1"]
 
 
+def test_imported_responses_without_text_cannot_be_checked(tmp_path):
+    run = run_of(tmp_path / "run", [{"prompt_id": "p", "answer": "4"}], [("p", None)], kind="exact")
+    with pytest.raises(InputError, match="prompt 'p' has responses without text"):
+        verify(run)
+
+
 def table(**row):
     rows = [{"prompt_id": "p", "prompt": "?", "answer": "4", **row}]
     return pa.Table.from_pylist(rows, schema_of(PROMPTS, ("prompt_id", "prompt", "answer", "verify")))

@@ -8,7 +8,7 @@ import pytest
 
 from acute.errors import ConfigError, TableError
 from acute.tasks.files import read_prompts
-from acute.tasks.source import prompt_rows
+from acute.tasks.source import Source, prompt_rows
 
 GOOD = {"prompt_id": "a", "prompt": "1+1=", "answer": "2"}
 
@@ -109,7 +109,10 @@ def test_parquet(tmp_path):
 
 
 def from_source(source, limit=None, families=None):
-    return [row["prompt_id"] for row in prompt_rows(source, limit, families, 2, 0)]
+    return [
+        row["prompt_id"]
+        for row in prompt_rows(Source(source, limit=limit, families=families, per_family=2), 0, True)
+    ]
 
 
 def test_families_and_limit(tmp_path):
@@ -127,5 +130,5 @@ def test_families_and_limit(tmp_path):
 
 
 def test_an_unknown_source_is_refused():
-    with pytest.raises(ConfigError, match=r'wanted "arithmetic" or a path .* found \'arithmetics\''):
+    with pytest.raises(ConfigError, match=r'wanted "arithmetic" .*humaneval.* found \'arithmetics\''):
         from_source("arithmetics")

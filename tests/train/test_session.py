@@ -102,7 +102,7 @@ def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
     assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 13, 2))
 
 
-ASKED = Asked(["x", "y", "z"], [(1,)] * 3, ["1"] * 3, ["a", "b", None], [None] * 3)
+ASKED = Asked(["x", "y", "z"], [(1,)] * 3, ["1"] * 3, ["a", "b", None], [{}] * 3)
 
 
 def test_exact_success_of_all_and_of_families():
@@ -148,6 +148,25 @@ def test_a_sampled_evaluation_agrees_with_the_exact_one(tiny_model, tmp_path):
             assert abs(a[name] - b[name]) < 4 * b["intervals"][name]["se"], name
     assert drawn[0]["prompts"]["p00"]["c"] != drawn[1]["prompts"]["p00"]["c"]  # other responses each time
     assert read_log(tmp_path / "exact") == read_log(tmp_path / "sampled")
+
+
+def test_a_sampled_evaluation_asks_the_same_verifier_as_training(tiny_model, tmp_path):
+    """A verifier of the user's own, that wants the question."""
+    (tmp_path / "own.py").write_text(
+        "def check(response, answer, prompt, family, **_):\n"
+        "    return float(prompt.endswith('=') and family in ('even', 'odd') and response.isdigit())\n"
+    )
+    text = write(tmp_path, tiny_model, steps=1).read_text()
+    text = text.replace('kind = "exact"', 'kind = "own:check"') + "evaluate_n = 64\n"
+    (tmp_path / "own.toml").write_text(text)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), PATHS])}
+    done = subprocess.run(
+        command(tmp_path / "own.toml", "--out", tmp_path / "run"),
+        capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = read_log(tmp_path / "run", "evaluation.jsonl")[0]
+    assert 0.05 < found["pass@1"] < 0.95 and sum(row["no_reward"] for row in found["prompts"].values()) == 0
 
 
 def test_the_gate_between_checkpoints(tiny_model, tmp_path):

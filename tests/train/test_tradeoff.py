@@ -123,6 +123,16 @@ def test_every_method_walks_and_promises_what_small_steps_keep(tiny_world, metho
     assert rows[0]["length"] <= 1e-3 * (1 + 1e-5)
 
 
+def test_the_page_of_results_holds_the_tables_that_the_files_give(capsys):
+    import summary
+
+    for part in (summary.table_of_methods, summary.table_of_signs, summary.families, summary.table_of_seeds):
+        part()
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(rows) > 40 and [row for row in rows if row not in page] == []
+
+
 def test_adam_is_torchs():
     parameter = torch.nn.Parameter(torch.ones(3))
     theirs = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.0)

@@ -13,7 +13,7 @@ RIGHT = Verdict("ok", 1.0, "x")
 def kept(path, versions="1"):
     """What another process would find of the pair (a, x)."""
     cache = VerdictCache(path, versions)
-    found = cache.get(("a", "x"))
+    found = cache.find([("a", "x")]).get(("a", "x"))
     cache.close()
     return found
 
@@ -26,7 +26,7 @@ def path(tmp_path):
 def put(path, verdict, pair=("a", "x"), versions="1"):
     cache = VerdictCache(path, versions)
     cache.put(pair, verdict)
-    assert cache.get(pair) == verdict
+    assert cache.find([pair]) == {pair: verdict}
     cache.close()
 
 
@@ -50,8 +50,18 @@ def test_time_outs_and_errors_are_not_kept(path):
 def test_pairs_are_not_mixed_up(path):
     put(path, RIGHT, ("ab", "c"))
     cache = VerdictCache(path, "1")
-    assert cache.get(("a", "bc")) is None
-    assert cache.get(("ab", "c")) == Verdict("ok", 1.0, "c")
+    assert cache.find([("a", "bc"), ("ab", "c")]) == {("ab", "c"): Verdict("ok", 1.0, "c")}
+    cache.close()
+
+
+def test_many_pairs_at_once(path):
+    pairs = [(str(i), "x") for i in range(1700)]
+    cache = VerdictCache(path, "1")
+    for pair in pairs[::2]:
+        cache.put(pair, RIGHT)
+    cache.close()
+    cache = VerdictCache(path, "1")
+    assert set(cache.find(pairs)) == set(pairs[::2])
     cache.close()
 
 
@@ -65,7 +75,7 @@ def test_two_processes_may_share_it(path):
     other.put(("b", "x"), RIGHT)
     one.save()
     other.save()
-    assert other.get(("a", "x")) == RIGHT
+    assert other.find([("a", "x")]) == {("a", "x"): RIGHT}
     one.close()
     other.close()
 
@@ -76,7 +86,7 @@ def test_a_broken_file_stops_nothing(path, content):
     path.write_bytes(content)
     cache = VerdictCache(path, "1")
     cache.put(("a", "x"), RIGHT)
-    assert cache.get(("a", "x")) == RIGHT
+    assert cache.find([("a", "x")]) == {("a", "x"): RIGHT}
     cache.close()
     assert bool(cache.why_not) == bool(content)
 
@@ -92,7 +102,7 @@ def test_no_folder_no_cache(tmp_path):
     (tmp_path / "file").write_text("")
     cache = VerdictCache(tmp_path / "file" / "verdicts.sqlite", "1")
     cache.put(("a", "x"), RIGHT)
-    assert cache.get(("a", "x")) == RIGHT
+    assert cache.find([("a", "x")]) == {("a", "x"): RIGHT}
     assert "Error" in cache.why_not
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from acute.verify.compare import compare, for_algebra
 from acute.verify.latex import spelled, squeezed
 from acute.verify.numbers import Long, number
-from acute.verify.refute import differ
+from acute.verify.values import equal_value
 
 NINES = "9" * 10**6
 
@@ -192,6 +192,7 @@ def test_algebra_must_tell(gold, answer):
 def test_algebra_is_asked_without_units_and_assignments():
     assert for_algebra("y = 2x + 3", r"3+\frac{4x}{2}") == ("2x+3", r"3+\frac{4x}{2}")
     assert for_algebra(r"\frac{\pi}{2} \text{ cm}", r"$0.5\pi \text{ cm}$") == (r"\frac{\pi}{2}", r"0.5\pi")
+    assert for_algebra("x", "2(x+1) + f_2(3)")[1] == r"2\cdot(x+1)+f_2(3)"
     assert for_algebra("5", r"\sum_{n=1}^{5} 1")[1] == r"\sum_{n=1}^{5}1"
 
 
@@ -282,6 +283,32 @@ def test_equals_are_never_said_to_differ(one, other):
 )
 def test_others_are(one, other):
     assert differ(one, other)
+
+
+def differ(one, other):
+    """Whether they are proved to differ."""
+    return equal_value(one, other) is False
+
+
+RATIONAL = [
+    ("2^{10}", "1024", True),
+    (r"\frac{2(7)}{2}", "7", True),
+    ("1/2+1/3", r"\frac{5}{6}", True),
+    ("0.1+0.2", "0.3", True),
+    ("10^{15}+1-10^{15}", "1", True),
+    ("10^{18}+1", "10^{18}", False),
+    (r"1\frac{1}{2}\cdot 2", "3", True),
+    ("2^{-3}", "0.125", True),
+    ("-(-5)", "5", True),
+    (r"\frac{1}{3}", "0.3333333333333333333333", False),
+    ("(1+x)-x", "1", None),
+    (r"\sqrt{4}", "2", None),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "equal"), RATIONAL)
+def test_rational_numbers_are_decided(one, other, equal):
+    assert equal_value(one, other) is equal
 
 
 LEAVES = st.sampled_from(["1", "2", "3", "7", "x", "y", r"\pi", "i", r"\sqrt{2}", r"\sqrt{3}"])

@@ -77,6 +77,7 @@ def test_every_answer_of_gsm8k_is_found_and_right(verifier):
         ("2^{10}", "1024"),
         ("6r^2-4r-24", "2(3r^2-2r-12)"),
         (r"\binom{5}{2}", "10"),
+        (r"42\sqrt[3]{2}", r"\frac{2(42)}{2}\sqrt[3]{2}"),  # math-verify alone reads 2(42) as 44
         (r"\frac{20000}{\pi}", r"20000/\pi"),
     ],
 )

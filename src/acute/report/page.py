@@ -17,7 +17,7 @@ from acute.report.left_out import left_out
 from acute.report.numbers import Json, Shown, count, number, p_value, show
 from acute.report.reading import RunData, at_k, read_run
 from acute.report.repeat import toml
-from acute.report.rows import costliest, family_rows, k_rows, labels, prompt_rows
+from acute.report.rows import beyond_rows, costliest, family_rows, k_rows, labels, prompt_rows
 from acute.report.safe_text import shorten, visible
 from acute.report.verdict import k_dagger, verdict
 from acute.report.verifier import if_it_errs
@@ -94,6 +94,7 @@ def _context(data: RunData) -> Json:
         "pairs": _pairs(data, names),
         "hurt": [(visible(a), visible(b)) for a, b in kernel_figure.hurt_families(analysis)],
         "k_rows": k_rows(analysis),
+        "beyond_rows": beyond_rows(analysis),
         "prompts": prompts,
         "room": room,
         "levels": prompt_figures.levels(data.run),

@@ -38,6 +38,11 @@ def headline_k(analysis: Json) -> int:
     return int(analysis.get("k_headline") or max(analysis["conflict"]["k"]))
 
 
+def why(analysis: Json, name: str, otherwise: str) -> str:
+    """Why the number of this name is null, as the analysis says it."""
+    return str((analysis.get("reasons") or {}).get(name, otherwise))
+
+
 def at_k(analysis: Json, name: str, k: int, part: str = "conflict") -> Any:
     """What `part` holds under `name` at `k`; None if that k was not computed."""
     ks = (analysis.get(part) or {}).get("k") or []

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from acute.report.numbers import Json, Shown, count, p_value, show, value_of
-from acute.report.reading import RunData, at_k
+from acute.report.numbers import UNKNOWN, Json, Shown, count, p_value, show, value_of
+from acute.report.reading import RunData, at_k, why
 from acute.report.responses import Budget, Examples, budget, examples
 from acute.report.safe_text import Clipped, clip, label, visible
 
@@ -164,7 +164,7 @@ def k_rows(analysis: Json) -> list[KRow]:
     rows = []
     for i, k in enumerate(conflict["k"]):
         cells = {
-            "cosine": show(conflict["cosine"][i], none, signed=True),
+            "cosine": show(conflict["cosine"][i], why(analysis, f"conflict.cosine.{k}", none), signed=True),
             "inner": show(conflict["inner"][i], none, signed=True),
             "inner_sum": show(at_k(analysis, "inner_sum", k), none, signed=True),
             "naive_cosine": _either(
@@ -173,11 +173,33 @@ def k_rows(analysis: Json) -> list[KRow]:
             "mean_weight": _either(at_k(analysis, "mean_weight", k), few),
             "covariance": _either(at_k(analysis, "covariance", k), none, signed=True),
             "pass_at_k": show(passes.get(str(k)), few),
-            "population": show(at_k(analysis, "cosine", k, "conflict_population"), none, signed=True),
+            "population": show(
+                at_k(analysis, "cosine", k, "conflict_population"),
+                why(analysis, f"conflict_population.cosine.{k}", none),
+                signed=True,
+            ),
         }
 
         rows.append(KRow(k, cells, p_value(at_k(analysis, "p_value_negative", k))))
     return rows
+
+
+class BeyondRow(NamedTuple):
+    """What a model says at a k that no two folds can be paired at."""
+
+    k: int
+    cells: dict[str, Shown]
+
+
+def beyond_rows(analysis: Json) -> list[BeyondRow]:
+    """A row a k beyond n / folds; none where none was asked for. Unknown with the model's own reason."""
+    found = analysis.get("beyond") or {"k": []}
+    why = found.get("reason") or UNKNOWN
+    names = ("cosine", "inner", "pass_at_k", "inner_population", "pass_at_k_population")
+    return [
+        BeyondRow(k, {name: show(found[name][i], why, "pass" not in name) for name in names})
+        for i, k in enumerate(found["k"])
+    ]
 
 
 def _either(found: Json | float | None, reason: str, signed: bool = False) -> Shown:

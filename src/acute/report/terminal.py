@@ -35,8 +35,8 @@ def summary(
     parts: list[RenderableType] = [Text(said.title, COLOURS.get(said.answer, "bold yellow"))]
     parts += [Text(sentence) for sentence in said.details]
     parts += [_gap(_by_k(analysis))]
-    families, prompts = _families(analysis), _prompts(analysis, labels or {})
-    parts += [_gap(table) for table in (families, prompts) if table.row_count]
+    tables = _held_out(analysis), _families(analysis), _prompts(analysis, labels or {})
+    parts += [_gap(table) for table in tables if table.row_count]
     if control is not None:
         other = verdict(control)
         k = headline_k(control)
@@ -84,6 +84,16 @@ def _by_k(analysis: Json) -> Table:
         cells = row.cells
         bare = [Text(cells[name].text) for name in ("inner", "naive_cosine", "pass_at_k")]
         table.add_row(f"{row.k:,}", _cell(cells["cosine"]), *bare)
+    return table
+
+
+def _held_out(analysis: Json) -> Table:
+    """What a step along ∇J_k does to pass@1 of families held out; no rows where there are none."""
+    held = analysis.get("held_out") or {"prompts": 0, "k": [], "inner": [], "inner_population": []}
+    title = f"Pass@1 of {count(held['prompts'], 'held-out prompt')} along ∇J_k of the others: inner product"
+    table = _table(title, ("k", "these prompts", "prompts like these"))
+    for k, these, like in zip(held["k"], held["inner"], held["inner_population"], strict=True):
+        table.add_row(f"{k:,}", _cell(show(these, signed=True)), _cell(show(like, signed=True)))
     return table
 
 

@@ -28,8 +28,6 @@ def _of_counts(run: Run) -> dict[str, Any]:
     from acute.measure.counted import analyse_counts
 
     asked = run.config.analyse
-    if asked.held_out is not None:
-        raise InputError(f"analyse.held_out needs gradients: {run.path} was imported without a model")
     with run.stage("analyse"):
         found = {
             "acute": __version__,
@@ -62,7 +60,7 @@ def _of_gradients(run: Run) -> dict[str, Any]:
             "acute": __version__,
             "engine": facts["engine"],
             "parameters": facts["parameters"],
-            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run)),
+            **measure(selected, run.prompts(), asked.k, config.seed, _verifier(run), asked.beyond),
         }
         if asked.held_out is not None:
             found["held_out"] = held_out_part(whole, run.prompts(), asked.held_out, asked.k)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from acute.config import PromptsConfig
 from acute.errors import InputError
 from acute.run import Run
 from acute.stages.policy import policy_of
@@ -18,14 +19,15 @@ COLUMNS = ("prompt_id", "prompt", "question", "answer", "prefill", "messages", "
 def make_prompts(run: Run) -> None:
     """Stage `prompts`: rows of the source, rendered as the model sees them, into prompts.parquet."""
     from acute.models.render import render
-    from acute.tasks.source import prompt_rows
+    from acute.tasks.source import Source, prompt_rows
 
     config = run.config
     if config.imported is not None:
         raise InputError(f"{run.path} was imported: acute import makes its prompts again, acute run cannot")
     with run.stage("prompts") as facts:
-        rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
         tokenizer = None if config.counts_only else policy_of(config.model).tokenizer
+        chat = tokenizer is None or tokenizer.chat_template is not None  # a server has one of its own
+        rows = prompt_rows(Source(**config.prompts.model_dump()), config.seed, chat)
         for row in rows:
             question, messages = row.get("prompt"), row.pop("messages", None)
             row["question"] = question or messages[-1]["content"]
@@ -38,23 +40,23 @@ def make_prompts(run: Run) -> None:
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
         refuse_uncheckable(table, config.verify)
         run.write_prompts(table)
-        facts.update(prompts=len(rows), source_digest=_digest(config.prompts.source))
+        facts.update(prompts=len(rows), source_digest=_digest(config.prompts))
 
 
-def _digest(source: str) -> str | None:
+def _digest(prompts: PromptsConfig) -> str | None:
     """A hash of a prompt file's bytes; None for what is no file, or is no longer there."""
     try:
-        return hashlib.blake2b(Path(source).read_bytes(), digest_size=12).hexdigest()
+        return hashlib.blake2b(Path(prompts.path or prompts.source).read_bytes(), digest_size=12).hexdigest()
     except OSError:
         return None
 
 
 def refuse_edited_prompts(run: Run) -> None:
     """InputError if the prompt file is another one than when the run's prompts were made from it."""
-    then = run.record["stages"]["prompts"].get("source_digest")
-    now = _digest(run.config.prompts.source)
+    prompts = run.config.prompts
+    then, now = run.record["stages"]["prompts"].get("source_digest"), _digest(prompts)
     if then is not None and now is not None and then != now:
         raise InputError(
-            f"{run.config.prompts.source} has changed since {run.path} was made from it: choose another "
+            f"{prompts.path or prompts.source} has changed since {run.path} was made from it: choose another "
             f"--out, or remove the folder"
         )

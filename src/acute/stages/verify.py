@@ -14,6 +14,7 @@ from acute.progress import Tracker, tracked
 from acute.run import Run
 from acute.table import CHECKED, RESPONSES, schema_of, with_column, write_table
 from acute.verify.cache import default_path
+from acute.verify.code import fault_of
 from acute.verify.item import Item
 from acute.verify.short import is_short
 from acute.verify.verdict import Verdict
@@ -48,6 +49,8 @@ def kinds_of(prompts: pa.Table, kind: str) -> dict[str, str]:
             )
         if which == "math" and not answer.strip():
             raise InputError(f"prompt {name!r}: the verifier math wanted an answer, found {answer!r}")
+        if which == "code" and (fault := fault_of(answer)):
+            raise InputError(f"prompt {name!r}: the verifier code wanted tests as the answer: {fault}")
         found[name] = which
     return found
 
@@ -66,6 +69,8 @@ def _items(prompts: pa.Table, responses: pa.Table) -> list[Item]:
     items = []
     for name, response, finish, ids in zip(*(responses[c].to_pylist() for c in columns), strict=True):
         row = asked[name]
+        if response is None:
+            raise InputError(f"prompt {name!r} has responses without text (imported): they cannot be checked")
         more = {
             "prompt_id": name,
             "prompt": row.get("question") or row["prompt"],

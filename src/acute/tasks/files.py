@@ -1,6 +1,8 @@
 """Prompts from files, checked row by row before any work."""
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +56,22 @@ def _fault(row: Any) -> str | None:
     return None
 
 
+def is_file(source: str) -> bool:
+    """Whether a source of prompts is the path of a file of rows."""
+    return source.endswith((".jsonl", ".jsonl.gz", ".parquet"))
+
+
+def _text(path: Path) -> str:
+    if path.suffix != ".gz":
+        return path.read_text(encoding="utf-8-sig")
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        return file.read()
+
+
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
     rows = []
     # a line ends at "\n" alone: str.splitlines would also cut at U+2028, which JSON allows in texts
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
@@ -68,28 +82,36 @@ def _json_lines(path: Path) -> list[tuple[str, Any]]:
     return rows
 
 
-def read_prompts(path: Path) -> list[Row]:
-    """Prompt rows of a .jsonl or .parquet file, in order.
-
-    Raises TableError with file, line and what was wanted, at the first row that is not a prompt.
-    """
+def read_rows(path: Path) -> list[tuple[str, Any]]:
+    """Rows of a .jsonl, .jsonl.gz or .parquet file, each with where it stands. Raises TableError."""
     try:
         if path.suffix == ".parquet":
-            rows = [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
-        else:
-            rows = _json_lines(path)
+            return [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
+        return _json_lines(path)
     except FileNotFoundError:
         raise TableError(f"wanted a prompt file at {path}, found no file") from None
-    except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
+    except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"wanted a prompt file at {path}: {reason}") from None
+
+
+def checked(rows: list[tuple[str, Any]], origin: str) -> list[Row]:
+    """The prompt rows, in order. Raises TableError, naming `origin` and place, at the first that is none."""
     seen: dict[str, str] = {}
     for where, row in rows:
         if fault := _fault(row):
-            raise TableError(f"{path} {where}: {fault}")
+            raise TableError(f"{origin} {where}: {fault}")
         if (name := row["prompt_id"]) in seen:
-            raise TableError(f"{path} {where}: prompt_id {name!r} stands already on {seen[name]}")
+            raise TableError(f"{origin} {where}: prompt_id {name!r} stands already on {seen[name]}")
         seen[name] = where
     if not rows:
-        raise TableError(f"{path}: wanted at least one prompt, found none")
+        raise TableError(f"{origin}: wanted at least one prompt, found none")
     return [row for _, row in rows]
+
+
+def read_prompts(path: Path) -> list[Row]:
+    """Prompt rows of a file, in order.
+
+    Raises TableError with file, line and what was wanted, at the first row that is not a prompt.
+    """
+    return checked(read_rows(path), str(path))

@@ -1,12 +1,21 @@
 """The configuration of `acute train`: one TOML file, refused as a whole where anything in it cannot be."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from acute.config import ModelConfig, PromptsConfig, Section, VerifyConfig, faults, read_toml
+from acute.config import (
+    ModelConfig,
+    PromptsConfig,
+    Section,
+    VerifyConfig,
+    as_json,
+    faults,
+    read_toml,
+    with_paths_from,
+    with_preset_verifier,
+)
 from acute.errors import ConfigError
 from acute.train.options import Options
 
@@ -76,8 +85,9 @@ class Training(Section):
 
 def parse(data: dict[str, Any], origin: str = "configuration") -> Training:
     """Check a configuration given as a dictionary. ConfigError names every fault and `origin`."""
+    text = as_json(with_preset_verifier(data, origin), origin)
     try:
-        return Training.model_validate_json(json.dumps(data, default=str))
+        return Training.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {faults(error, Training)}") from None
 
@@ -88,7 +98,4 @@ def load(path: Path) -> Training:
     ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
     config = parse(read_toml(path), str(path))
-    if not config.prompts.source.endswith((".jsonl", ".parquet")):
-        return config
-    source = str((path.parent / config.prompts.source).resolve())
-    return config.model_copy(update={"prompts": config.prompts.model_copy(update={"source": source})})
+    return config.model_copy(update={"prompts": with_paths_from(path.parent, config.prompts)})

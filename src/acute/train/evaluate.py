@@ -37,7 +37,8 @@ class Asked:
     tokens: Sequence[Tokens]
     answers: Sequence[str]
     families: Sequence[str | None]
-    verify: Sequence[str | None]
+    checked_by: Sequence[dict[str, Any]]
+    """What a reward function gets of each prompt: verify, question, prefill, …"""
 
     def groups(self) -> list[tuple[str, NDArray[np.bool_]]]:
         """("", all prompts), then ("/FAMILY", its prompts) for each family."""
@@ -123,8 +124,12 @@ def by_sampling(
             )
         ]
         rewards = [
-            reward([s.token_ids for s in some], [answer] * len(some), [verify] * len(some))
-            for some, answer, verify in zip(drawn, asked.answers, asked.verify, strict=True)
+            reward(
+                [s.token_ids for s in some],
+                [answer] * len(some),
+                **{name: [value] * len(some) for name, value in columns.items()},
+            )
+            for some, answer, columns in zip(drawn, asked.answers, asked.checked_by, strict=True)
         ]
         return sampled_row(rewards, asked, ks)
 

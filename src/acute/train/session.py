@@ -108,9 +108,10 @@ def _dataset(config: Training, tokenizer: Any) -> Any:
     from datasets import Dataset
 
     from acute.models.render import render
-    from acute.tasks.source import prompt_rows
+    from acute.tasks.source import Source, prompt_rows
 
-    rows = prompt_rows(**config.prompts.model_dump(), seed=config.seed)
+    chat = tokenizer.chat_template is not None
+    rows = prompt_rows(Source(**config.prompts.model_dump()), config.seed, chat)
     check_kinds(rows)
     if len(rows) < config.train.prompts_per_step:
         raise ConfigError(
@@ -217,8 +218,9 @@ def _evaluation(config: Training, folder: Path, rows: Any, policy: Any) -> Any:
 
     sampling, n = config.sampling, config.train.evaluate_n
     tokens = [tuple(policy.tokenizer(text, add_special_tokens=False).input_ids) for text in rows["prompt"]]
-    columns = (list(rows[name]) for name in ("answer", "family", "verify"))
-    asked = Asked(list(rows["prompt_id"]), tokens, *columns)
+    names = ("prompt_id", "family", "question", "prefill", "verify")
+    checked_by = [{name: row[name] for name in names} for row in rows]
+    asked = Asked(list(rows["prompt_id"]), tokens, list(rows["answer"]), list(rows["family"]), checked_by)
     ks = [2**j for j in range((n or sampling.n).bit_length())]
     if n:
         drawn = Sampling(n, sampling.temperature, 1.0, sampling.max_tokens)

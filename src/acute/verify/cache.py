@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from acute.verify.verdict import Verdict
@@ -58,22 +59,28 @@ class VerdictCache:
         digest.update(b"%d " % len(gold) + gold + answer)
         return digest.digest()
 
-    def get(self, pair: Pair) -> Verdict | None:
-        """The verdict on a pair, or None. Its `answer_found` is the pair's answer."""
-        if (known := self._seen.get(pair)) is not None:
-            return known
+    def find(self, pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
+        """The verdicts that are known of some of the pairs; `answer_found` is the pair's answer."""
+        unseen = [pair for pair in pairs if pair not in self._seen]
+        for start in range(0, len(unseen) if self._file is not None else 0, BATCH):
+            self._seen |= self._read(unseen[start : start + BATCH])
+        return {pair: known for pair in pairs if (known := self._seen.get(pair)) is not None}
+
+    def _read(self, pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
         if self._file is None:
-            return None
+            return {}
+        by_key = {self._key(pair): pair for pair in pairs}
+        query = f"SELECT pair, outcome, reward FROM verdicts WHERE pair IN ({','.join('?' * len(by_key))})"
         try:
-            row = self._file.execute(
-                "SELECT outcome, reward FROM verdicts WHERE pair = ?", (self._key(pair),)
-            ).fetchone()
+            rows = self._file.execute(query, list(by_key)).fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
-            return None
-        if row is None or row[0] not in ("ok", "wrong_form") or row[1] not in (0.0, 1.0):
-            return None
-        return self._seen.setdefault(pair, Verdict(row[0], row[1], pair[1]))
+            return {}
+        return {
+            by_key[key]: Verdict(outcome, reward, by_key[key][1])
+            for key, outcome, reward in rows
+            if outcome in ("ok", "wrong_form") and reward in (0.0, 1.0)
+        }
 
     def put(self, pair: Pair, verdict: Verdict) -> None:
         """Keep a verdict: for this process always, in the file unless checking failed."""

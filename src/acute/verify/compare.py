@@ -2,7 +2,8 @@
 
 Three values: True, False, and None for "algebra must tell". What is exact is decided: equal spelling, plain
 numbers of any length, digits with a base, words, choices, and lists, points, intervals, unions and column
-vectors of such. `refute` proves many others unequal. The stated choices:
+vectors of such. `values` settles many
+others by value. The stated choices:
 
 * Decimals are exact: 0.333 is not 1/3, and 1.414 is not √2.
 * `x %` is x/100; where one side alone has the sign, the bare x is accepted for it too (gold 40, answer 40 %).
@@ -21,7 +22,7 @@ from typing import Literal, NamedTuple
 
 from acute.verify.latex import spelled, squeezed
 from acute.verify.numbers import Long, amount, is_based, number
-from acute.verify.refute import differ
+from acute.verify.values import equal_value
 
 Verdict3 = bool | None
 ITEMS = 40  # longer lists are not taken apart
@@ -37,6 +38,7 @@ _SEPARATOR = re.compile(r"\\text ?\{ ?(?:and|or) ?\}|(?<![A-Za-z\\])(?:and|or)(?
 _BELONGS = re.compile(r"[A-Za-z] ?\\in(?![A-Za-z])")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|lt|gt)(?![A-Za-z])")
 _FIGURES = re.compile(r"[0-9]+(?: [0-9]+)+")
+_PRODUCT = re.compile(r"(?<![_^0-9.A-Za-z\\])([0-9.]+)\(")
 _EQUALS = re.compile(r"=")
 _VARIABLE = re.compile(r" *[A-Za-z](?: ?\([A-Za-z]\))? *")
 _COLUMN = re.compile(r"\\begin ?\{pmatrix\}(.*)\\end ?\{pmatrix\}", re.DOTALL)
@@ -72,7 +74,8 @@ def compare(gold: str, answer: str) -> Verdict3:
 def for_algebra(gold: str, answer: str) -> tuple[str, str]:
     """A pair that `compare` cannot tell, in one spelling, without the units of single values."""
     sides = _sides(_unwrapped(spelled(gold)), _unwrapped(spelled(answer)))
-    one, other = (squeezed(amount(side).head) for side in sides)
+    # math-verify takes 2(42) for a mixed number, 44
+    one, other = (_PRODUCT.sub(r"\1\\cdot(", squeezed(amount(side).head)) for side in sides)
     return one, other
 
 
@@ -321,8 +324,8 @@ def _leaf(gold: str, answer: str) -> Verdict3:
         return False  # "2 3" is no number, and not 23
     if values[0] is not None and values[1] is not None:
         return _numbers((values[0], g.scale, g.percent), (values[1], a.scale, a.percent))
-    if g.scale == a.scale == 1 and not g.percent and not a.percent and differ(one, other):
-        return False
+    if g.scale == a.scale == 1 and not g.percent and not a.percent:
+        return equal_value(one, other)
     return None
 
 

@@ -20,7 +20,7 @@ from acute.verify.item import Item
 from acute.verify.pool import Done, Pool
 from acute.verify.verdict import Verdict
 
-DECIDE = ("latex", "numbers", "refute", "compare", "algebra", "math")  # the modules that decide a pair
+DECIDE = ("latex", "numbers", "values", "compare", "algebra", "math")  # the modules that decide a pair
 ENGINES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", "sympy", "mpmath")
 SHOWN = 1000  # characters of an answer that are kept in the table
 ANSWER_LIMIT = 2000  # a longer answer is in no form that algebra would read; more where gold is long too
@@ -83,12 +83,14 @@ class MathVerifier:
 
     def decide(self, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Verdict]]:
         """Verdicts on distinct pairs (gold, answer)."""
+        known = self._cache.find(pairs)
+        self.pairs["cached"] += len(known)
+        yield from known.items()
         undecided = []
         for pair in pairs:
-            if (known := self._cache.get(pair)) is not None:
-                self.pairs["cached"] += 1
-                yield pair, known
-            elif (verdict := _exactly(*pair)) is not None:
+            if pair in known:
+                continue
+            if (verdict := _exactly(*pair)) is not None:
                 self.pairs["exact"] += 1
                 self._cache.put(pair, verdict)
                 yield pair, verdict

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from acute.verify.exact import exact
 from acute.verify.final_answer import Fallback
 from acute.verify.item import Item, Verifier
+from acute.verify.sandbox import Kind as SandboxKind
 from acute.verify.short import short
 from acute.verify.verdict import Verdict
 
 ROW_BY_ROW: dict[str, Callable[[str, str, str], Verdict]] = {"exact": exact, "short": short}
-KINDS = (*ROW_BY_ROW, "math")
+KINDS = (*ROW_BY_ROW, "math", "code")
 _CUSTOM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
     fallback: Fallback = "none"
     threshold: float | None = None
     conversational: bool = False
+    sandbox: SandboxKind = "bubblewrap"
     cache: Path | None = None
     """File of verdicts kept from run to run; None: none are."""
 
@@ -85,6 +87,12 @@ class Verifiers:
             from acute.verify.math import MathVerifier
 
             return MathVerifier(fallback=asked.fallback, cache_path=asked.cache, **limits)
+        if kind == "code":
+            from acute.verify.code import CodeVerifier
+            from acute.verify.sandbox import Limits
+
+            most = Limits(seconds=asked.timeout_s, memory=asked.memory_mb << 20)
+            return CodeVerifier(asked.sandbox, most, workers)
         from acute.verify.custom import CustomVerifier
 
         return CustomVerifier(kind, threshold=asked.threshold, conversational=asked.conversational, **limits)

@@ -1,14 +1,15 @@
-"""Proof that two expressions differ, by evaluating both with a bound on every rounding error.
+"""Proof that two expressions differ, or are one number, by evaluating both.
 
-Only this is ever concluded: at one point, the values differ by more than the errors can explain. Equal
-expressions are never said to differ; that two are equal is never said at all. Squeezed LaTeX of numbers,
-letters, + − · /, \\frac, \\sqrt, powers and brackets is read; a reading that is in doubt (1/2x, 2^34, the
-name of a function) is refused, which concludes nothing.
+They differ where, at one point, the values differ by more than a bound on every rounding error explains; they
+are equal where both are rational numbers, computed exactly, and the same. Nothing else is concluded. Squeezed
+LaTeX of numbers, letters, + − · /, \\frac, \\sqrt, powers and brackets is read; a reading that is in doubt
+(1/2x, 2^34, the name of a function) is refused, which concludes nothing.
 """
 
 import cmath
 import math
 import re
+from fractions import Fraction
 from typing import NamedTuple
 
 LONGEST = 400  # characters; a longer expression is not read
@@ -29,25 +30,28 @@ class Refused(Exception):
 
 
 class Value(NamedTuple):
-    """A complex number and a bound on its error."""
+    """A complex number, a bound on its error, and the number itself where it is known to be rational."""
 
     v: complex
     e: float
+    exact: Fraction | None = None
 
 
-def _checked(v: complex, e: float) -> Value:
+def _checked(v: complex, e: float, exact: Fraction | None = None) -> Value:
     size = abs(v)
     if not size < HUGE:
         raise Refused
-    return Value(v, e + 16 * UNIT * size)
+    return Value(v, e + 16 * UNIT * size, exact)
 
 
 def _sum(a: Value, b: Value) -> Value:
-    return _checked(a.v + b.v, a.e + b.e)
+    exact = None if a.exact is None or b.exact is None else a.exact + b.exact
+    return _checked(a.v + b.v, a.e + b.e, exact)
 
 
 def _product(a: Value, b: Value) -> Value:
-    return _checked(a.v * b.v, abs(a.v) * b.e + abs(b.v) * a.e + a.e * b.e)
+    exact = None if a.exact is None or b.exact is None else a.exact * b.exact
+    return _checked(a.v * b.v, abs(a.v) * b.e + abs(b.v) * a.e + a.e * b.e, exact)
 
 
 def _quotient(a: Value, b: Value) -> Value:
@@ -55,7 +59,8 @@ def _quotient(a: Value, b: Value) -> Value:
     if not least > 2 * b.e or least < 1 / HUGE:
         raise Refused
     v = a.v / b.v
-    return _checked(v, (a.e + abs(v) * b.e) / least)
+    exact = None if a.exact is None or b.exact is None else a.exact / b.exact
+    return _checked(v, (a.e + abs(v) * b.e) / least, exact)
 
 
 def _root(a: Value) -> Value:
@@ -70,10 +75,15 @@ def _power(a: Value, b: Value) -> Value:
     exponent = b.v.real
     if b.v.imag or exponent != round(exponent) or abs(exponent) > 64:
         raise Refused
-    whole, result = round(abs(exponent)), Value(1, 0)
+    whole, result = round(abs(exponent)), _whole(1)
     for _ in range(whole):
         result = _product(result, a)
-    return _quotient(Value(1, 0), result) if exponent < 0 else result
+    return _quotient(_whole(1), result) if exponent < 0 else result
+
+
+def _whole(number: int) -> Value:
+    """A small whole number, which has no error."""
+    return Value(complex(number), 0, Fraction(number))
 
 
 def _letter(name: str) -> Value:
@@ -131,7 +141,7 @@ class _Reader:
         while self.peek() in ("+", "-"):
             negative ^= self.take()[1] == "-"
         value = self.product()
-        return Value(-value.v, value.e) if negative else value
+        return _product(_whole(-1), value) if negative else value
 
     def product(self) -> Value:
         value, divided = self.power(), False
@@ -171,7 +181,7 @@ class _Reader:
             kind, token = self.take()
             if kind not in ("number", "letter") or len(token) != 1:
                 raise Refused
-            exponent = Value(complex(int(token)), 0) if kind == "number" else _letter(token)
+            exponent = _whole(int(token)) if kind == "number" else _letter(token)
         if self.peek() == "^":
             raise Refused
         return _power(base, exponent)
@@ -197,10 +207,12 @@ class _Reader:
             raise Refused
         kind, token = self.take()
         if kind == "number":
-            value = _checked(complex(float(token)), 0.0)
+            value = _checked(complex(float(token)), 0.0, Fraction(token))
         elif kind == "mixed":
-            whole, above, below = map(float, _MIXED.fullmatch(token).groups())  # type: ignore[union-attr]
-            value = _sum(Value(complex(whole), UNIT * whole), _quotient(Value(above, 0), Value(below, 0)))
+            parts = _MIXED.fullmatch(token)
+            assert parts is not None
+            whole, above, below = (_checked(complex(int(p)), 0.0, Fraction(p)) for p in parts.groups())
+            value = _sum(whole, _quotient(above, below))
         elif kind == "letter":
             value = _letter(token)
         elif token in ("(", "{", "["):
@@ -227,10 +239,16 @@ def _value(text: str) -> Value:
         raise Refused from None
 
 
-def differ(one: str, other: str) -> bool:
-    """Whether two squeezed expressions are proved to have different values; False says nothing."""
+def equal_value(one: str, other: str) -> bool | None:
+    """Whether two squeezed expressions are proved to be one number (True) or to differ (False); else None."""
     try:
         a, b = _value(one), _value(other)
     except Refused:
-        return False
+        return None
+    if a.exact is not None and b.exact is not None:
+        return a.exact == b.exact
+    return False if _apart(a, b) else None
+
+
+def _apart(a: Value, b: Value) -> bool:
     return cmath.isfinite(a.v - b.v) and abs(a.v - b.v) > 2 * (a.e + b.e)

@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: standard library only, Python's own start-up time counted in every import."""

@@ -1,0 +1,341 @@
+"""A place where a program can do nothing but compute: bubblewrap, a filter of system calls, limits.
+
+Every program gets a sandbox of its own: no network, no process but its own, a root folder that holds Python's
+standard library and C libraries alone and cannot be written to, 16 MiB of scratch space in memory, and limits
+on CPU time, memory, file size and threads. When the sandbox is closed, all that ran in it is dead.
+"""
+
+import contextlib
+import fcntl
+import functools
+import importlib.util
+import json
+import marshal
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from acute.errors import OutsideError
+from acute.verify.seccomp import call_filter
+
+Kind = Literal["bubblewrap", "none-unsafe"]
+INSIDE = Path(__file__).parent / "inside"
+MODULES = ("codec", "limits", "candidate", "judge")
+SCRATCH = 16 << 20  # bytes
+# users that no system gives to anybody; a new one for each sandbox, so that each has its own count of tasks
+FIRST_UID, UIDS = 1_900_000_000, 200_000_000
+UNSAFE = 'verify.sandbox = "none-unsafe"'
+
+
+class SandboxError(OutsideError):
+    """The sandbox cannot be had, or failed: nothing is known about the program."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use."""
+
+    seconds: float = 5.0  # of CPU time
+    memory: int = 512 << 20  # bytes of address space
+    file_size: int = 8 << 20
+    tasks: int = 32  # threads
+    output: int = 1 << 20  # bytes that it may write to its output
+
+    @property
+    def deadline(self) -> float:
+        """Seconds of the clock after which it is killed: a busy machine gives it less than a core."""
+        return 3 * self.seconds + 2
+
+
+USUAL = Limits()
+
+
+class Variant(NamedTuple):
+    """How bubblewrap is started here."""
+
+    user_namespace: bool
+    uid: int  # that the program becomes by itself; 0: it stays as it is
+
+
+@functools.cache
+def _compiled(module: str) -> bytes:
+    """A module of `inside` as the bytes of a .pyc file."""
+    source = (INSIDE / f"{module}.py").read_text(encoding="utf-8")
+    code = compile(source, f"<{module}>", "exec")
+    return importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+
+
+def sealed(content: bytes, name: str = "acute") -> int:
+    """A file descriptor that reads `content` from memory, and that nobody can write to."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(file, "wb", closefd=False) as stream:
+        stream.write(content)
+    os.lseek(file, 0, os.SEEK_SET)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    return file
+
+
+def _folders() -> list[str]:
+    """bubblewrap's options for what Python needs, read-only, and for the scratch space."""
+    python = Path(sys.executable).resolve()
+    options = ["--dir", "/py", "--dir", "/py/bin", "--dir", "/usr", "--dir", "/dev"]
+    for folder in ("/lib", "/lib64", "/usr/lib", "/usr/lib64"):
+        path = Path(folder)
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), folder]
+        elif path.exists():
+            options += ["--ro-bind", folder, folder]
+    for folder in ("lib", "lib64"):
+        options += ["--ro-bind-try", f"{sys.base_prefix}/{folder}", f"/py/{folder}"]
+    options += ["--ro-bind", str(python), "/py/bin/python"]
+    for device in ("null", "zero", "urandom"):
+        options += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    return [*options, "--size", str(SCRATCH), "--perms", "1777", "--tmpfs", "/tmp"]
+
+
+def _environment(libraries: str, modules: str) -> dict[str, str]:
+    # a fixed hash seed: the same response has the same verdict each time
+    return {
+        "PATH": "/py/bin",
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "LD_LIBRARY_PATH": libraries,
+        "PYTHONPATH": modules,
+    }
+
+
+def _python(role: str, arguments: Sequence[str]) -> list[str]:
+    code = f"from acute.verify.inside.{role} import main; main()"
+    return ["-s", "-S", "-P", "-B", "-c", code, *arguments]
+
+
+class Process:
+    """A running sandbox. `kill` ends all that is in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], status: int | None) -> None:
+        self.process, self._status = process, status
+        self._walled = status is not None
+        self._told = b""
+
+    def _read_status(self) -> None:
+        """What bubblewrap itself has said so far; the program has no way to that pipe."""
+        while self._status is not None:
+            try:
+                part = os.read(self._status, 4096)
+            except BlockingIOError:
+                return
+            if not part:
+                os.close(self._status)
+                self._status = None
+            self._told += part
+
+    def _fact(self, key: str) -> int | None:
+        self._read_status()
+        for line in self._told.splitlines():
+            with contextlib.suppress(ValueError):
+                found = json.loads(line).get(key)
+                if found is not None:
+                    return int(found)
+        return None
+
+    def kill(self) -> None:
+        """End everything in the sandbox, and wait until it is gone."""
+        first = self._fact("child-pid")
+        if self.process.poll() is None:
+            try:  # the first process of the namespace: with it all others die, then bubblewrap ends
+                if first is None:
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                else:
+                    os.kill(first, signal.SIGKILL)
+                self.process.wait(5)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Kill what still runs and let go of every file."""
+        self.kill()
+        self._read_status()
+        if self._status is not None:
+            os.close(self._status)
+            self._status = None
+
+    def exit_status(self, seconds: float) -> int | None:
+        """The program's exit status, 128 + n for signal n; None if it was killed from here or never began."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        if not self._walled:
+            return 128 - code if code < 0 else code
+        return self._fact("exit-code")
+
+
+class Sandbox:
+    """Starts programs. `kind` "none-unsafe" has limits and no walls: for machines without namespaces."""
+
+    def __init__(self, kind: Kind = "bubblewrap", limits: Limits = USUAL) -> None:
+        self.kind, self.limits = kind, limits
+        self.variant = _variant() if kind == "bubblewrap" else Variant(False, 0)
+
+    def start(
+        self, role: str, mode: Sequence[str], stdin: int, stdout: int, program: bytes | None = None
+    ) -> Process:
+        """Start `role` (candidate or judge) with these ends of pipes. Raises SandboxError if it cannot be."""
+        uid = random.SystemRandom().randrange(FIRST_UID, FIRST_UID + UIDS) if self.variant.uid else 0
+        if role == "judge":
+            arguments = [str(uid)]
+        else:
+            most = self.limits
+            numbers = (uid, most.seconds, most.memory, most.file_size, most.tasks)
+            arguments = [*mode, *map(str, numbers)]
+        if self.kind == "none-unsafe":
+            return _start_unsafe(role, arguments, stdin, stdout, program)
+        return _start(self.variant, role, arguments, stdin, stdout, program)
+
+
+def _start(
+    variant: Variant, role: str, arguments: list[str], stdin: int, stdout: int, program: bytes | None
+) -> Process:
+    files = {f"/code/acute/verify/inside/{name}.pyc": _compiled(name) for name in MODULES}
+    if role == "candidate":
+        del files["/code/acute/verify/inside/judge.pyc"]
+    if program is not None:
+        files["/code/program.py"] = program
+        arguments = [*arguments, "/code/program.py"]
+    with contextlib.ExitStack() as stack:
+
+        def kept(file: int) -> str:
+            stack.callback(os.close, file)
+            passed.append(file)
+            return str(file)
+
+        passed: list[int] = []
+        options = ["bwrap", *_walls(variant), *_folders()]
+        if role == "candidate":
+            # the parent is the thread that starts it and waits for it; a judge serves many threads, and ends
+            # by itself when its socket is closed
+            options.append("--die-with-parent")
+        for folder in ("/code", "/code/acute", "/code/acute/verify", "/code/acute/verify/inside"):
+            options += ["--dir", folder]
+        for path, content in files.items():
+            options += ["--perms", "0444", "--ro-bind-data", kept(sealed(content)), path]
+        if (rules := call_filter(processes=role == "judge")) is not None:
+            options += ["--seccomp", kept(sealed(rules))]
+        status, told = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(status, False)
+        options += ["--json-status-fd", kept(told), "--remount-ro", "/", "--clearenv"]
+        for key, value in _environment("/py/lib", "/code").items():
+            options += ["--setenv", key, value]
+        command = [*options, "--", "/py/bin/python", *_python(role, arguments)]
+        return _popen(command, stdin, stdout, passed, None, status)
+
+
+def _walls(variant: Variant) -> list[str]:
+    walls = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    walls += ["--hostname", "sandbox", "--new-session", "--cap-drop", "ALL"]
+    if variant.user_namespace:
+        walls += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    else:
+        walls += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    return walls
+
+
+def _start_unsafe(role: str, arguments: list[str], stdin: int, stdout: int, program: bytes | None) -> Process:
+    folder = INSIDE.parent.parent.parent
+    environment = _environment(os.environ.get("LD_LIBRARY_PATH", ""), str(folder))
+    passed = []
+    if program is not None:
+        passed = [sealed(program)]
+        arguments = [*arguments, f"/dev/fd/{passed[0]}"]
+    try:
+        command = [str(Path(sys.executable).resolve()), *_python(role, arguments)]
+        return _popen(command, stdin, stdout, passed, environment, None)
+    finally:
+        for file in passed:
+            os.close(file)
+
+
+def _popen(
+    command: list[str],
+    stdin: int,
+    stdout: int,
+    passed: list[int],
+    environment: dict[str, str] | None,
+    status: int | None,
+) -> Process:
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            pass_fds=passed,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        if status is not None:
+            os.close(status)
+        raise SandboxError(f"could not start {command[0]}: {error.strerror}") from error
+    return Process(process, status)
+
+
+@functools.cache
+def _variant() -> Variant:
+    """How bubblewrap works here. Raises SandboxError, saying what to do, if it does not."""
+    advice = (
+        f"code is run in a sandbox only: install bubblewrap 0.8 or later (Debian, Ubuntu: apt-get install "
+        f"bubblewrap) where namespaces are allowed, see `acute doctor`; or, for programs that you trust with "
+        f"this machine, {UNSAFE}"
+    )
+    if sys.platform != "linux" or shutil.which("bwrap") is None:
+        raise SandboxError(f"wanted bubblewrap, found no bwrap on the path; {advice}")
+    said = ""
+    # root needs no user namespace, and without one the program can become a user whom limits bind
+    for variant in [Variant(False, FIRST_UID)] * (os.getuid() == 0) + [Variant(True, 0)]:
+        said = _tried(variant)
+        if not said:
+            return variant
+    raise SandboxError(f"bubblewrap does not work here ({said}); {advice}")
+
+
+def _tried(variant: Variant) -> str:
+    """What bubblewrap says against a variant; nothing if it works."""
+    command = ["bwrap", *_walls(variant), *_folders(), "--remount-ro", "/", "--clearenv"]
+    command += ["--setenv", "LD_LIBRARY_PATH", "/py/lib", "--", "/py/bin/python", "-S", "-c", "print(7)"]
+    with tempfile.TemporaryFile() as errors:
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, timeout=60, cwd="/"
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        errors.seek(0)
+        if done.returncode == 0 and done.stdout == b"7\n":
+            return ""
+        return " ".join(errors.read(500).decode(errors="replace").split()) or f"status {done.returncode}"
+
+
+def facts(sandbox: Sandbox) -> dict[str, Any]:
+    """How the sandbox is made here: for people, and for the record of a run."""
+    if sandbox.kind != "bubblewrap":
+        return {"kind": sandbox.kind, "walls": "none: programs can read, write and call what acute can"}
+    done = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=False)
+    return {
+        "kind": sandbox.kind,
+        "version": done.stdout.strip().removeprefix("bubblewrap "),
+        "user namespace": "used" if sandbox.variant.user_namespace else "not needed by root",
+        "system calls": "filtered" if call_filter(False) else "not filtered: processor unknown to the filter",
+    }

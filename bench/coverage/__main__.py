@@ -2,7 +2,7 @@
 
     python -m bench.coverage run                     # the whole grid, goes on where it was stopped
     python -m bench.coverage run --cells small --repetitions 250 --results /tmp/coverage
-    python -m bench.coverage show                    # tables of docs/coverage.md and the figure
+    python -m bench.coverage show                    # tables and docs/figures/coverage.png
 
 All cells grow together, by 250 runs at a time, in one JSON file a cell under bench/results/coverage.
 """

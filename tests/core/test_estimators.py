@@ -11,6 +11,7 @@ from acute.core.estimators import (
     all_fail,
     pass_at_k,
     pass_at_k_advantages,
+    pass_at_k_pair_advantages,
     pass_at_k_weight,
     plug_in_weight,
 )
@@ -203,3 +204,27 @@ def test_large_groups_keep_their_digits():
     assert all_fail(n, n - 8, k) == pytest.approx(
         1 / np.prod([(n - j) / (8 - j) for j in range(8)]), rel=1e-12
     )
+
+
+@pytest.mark.parametrize(("n", "c"), [(n, c) for n, c in EVERY if n > 1])
+def test_pair_advantages_by_leaving_both_responses_out(n, c):
+    """Weight and baseline of a pair are counted over the others, and so is the product of two weights."""
+    r = answers(n, c)
+    for j, k in ((1, 1), (2, 1), (1, 3), (2, 2)):
+        found = pass_at_k_pair_advantages(n, c, j, k)
+        if n < j + k:
+            assert np.isnan(found).all()
+            continue
+        for a, b in combinations(range(n), 2):
+            others = [x for i, x in enumerate(r) if i not in (a, b)]
+            base = sum(others) / len(others) if others else 0.0
+            weight = j * k * share_of_subsets(others, j + k - 2, none)
+            want = weight * (r[a] - base) * (r[b] - base)
+            assert found[r[a], r[b]] == found[r[b], r[a]] == pytest.approx(want)
+
+
+def test_pair_advantages_broadcast():
+    n, c = np.array([[4], [7]]), np.array([1, 2, 3])
+    found = pass_at_k_pair_advantages(n, c, 2, 1)
+    assert found.shape == (2, 3, 2, 2)
+    assert found[1, 2].tolist() == pass_at_k_pair_advantages(7, 3, 2, 1).tolist()

@@ -64,11 +64,11 @@ def test_rows_are_read_where_they_stand():
 
 
 def test_too_few_responses_are_unknown_for_their_own_group_alone():
-    """pass@5 from folds of four has no products of a prompt with itself; folds of six have."""
+    """pass@8 from eight responses has no products of a prompt with itself; from twelve it has."""
     w = world(N=N)
     few, more = w.roll(8, 2, np.random.default_rng(0)), w.roll(12, 2, np.random.default_rng(1))
     n, c, sums = (np.concatenate([a[:3], b[3:]]) for a, b in zip(few, more, strict=True))
-    products = Products(sums, coefficients([unbiased(1), unbiased(5)], n, c))
+    products = Products(sums, coefficients([unbiased(1), unbiased(8)], n, c))
     value = parts(sums, products, 1, np.arange(N)).value_G
     assert np.isnan(value[:3]).all() and np.isfinite(value[3:]).all()
 

@@ -289,6 +289,45 @@ def test_objectives_are_listed_one_after_the_other():
     assert_same(Products(sums, joined).product(2, 1), Products(sums, together).product(2, 1))
 
 
+@few
+@given(rollouts(), st.floats(-2, 2), st.floats(-2, 2))
+def test_products_of_mixtures_of_pass_at_k_are_mixtures_of_products(rollout, a, b):
+    n, c, sums = grouped(rollout)
+    products = Products(sums, coefficients([unbiased(1), unbiased(2)], n, c))
+    mixed = products.combined(np.array([[1.0, 0.0], [a, b]]))
+    for of in OF:
+        parts = [getattr(products.product(i, 0), of) for i in (0, 1)]
+        assert_close(getattr(mixed.product(1, 0), of), a * parts[0] + b * parts[1], slack=1e-8, message=of)
+    one, both, two = (products.product(*pair).finite for pair in ((0, 0), (0, 1), (1, 1)))
+    assert_close(mixed.product(1, 1).finite, a**2 * one + 2 * a * b * both + b**2 * two, slack=1e-8)
+    again = mixed.combined(np.array([[0.0, 1.0], [1.0, 0.0]]))  # mixtures of mixtures
+    assert_close(again.product(0, 0).finite, mixed.product(1, 1).finite, slack=1e-8)
+
+
+@few
+@given(rollouts())
+def test_mixtures_with_another_objective_pair_folds(rollout):
+    n, c, sums = grouped(rollout)
+    plain = [lambda n, c, k=k: pass_at_k_advantages(n, c, k) for k in (1, 2)]
+    products = Products(sums, coefficients([plain[0], plain[1], unbiased(2)], n, c))
+    mix = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+    assert_close(products.combined(mix).own(1, 0), products.own(1, 0))
+
+
+def test_an_objective_that_takes_no_part_leaves_no_nan():
+    n, c, sums = grouped(random_rollout(np.random.default_rng(0), [[2, 2], [2, 2]]))
+    products = Products(sums, coefficients([unbiased(1), unbiased(9)], n, c))
+    mixed = products.combined(np.array([[2.0, 0.0], [1.0, 1.0]]))
+    assert mixed.product(0, 0).finite == pytest.approx(4 * products.product(0, 0).finite)
+    assert np.isnan(mixed.product(1, 0).finite)
+
+
+def test_one_objective_of_several_is_itself():
+    n, c, sums = grouped(random_rollout(np.random.default_rng(0), [[3, 3], [4, 2]]))
+    both = coefficients([unbiased(1), unbiased(2)], n, c)
+    assert_same(Products(sums, both.only(1)).product(0, 0), Products(sums, both).product(1, 1))
+
+
 def test_restricted_objectives_add_up():
     w = world()
     n_NM, c_NM, sums = w.roll(32, 4, np.random.default_rng(0))

@@ -32,7 +32,7 @@ def test_intervals_cover(found):
         of = f.key[1]
         if f.row["answered"] and of == "these prompts":
             assert f.coverage > 0.905, (f.name, f.key, f.coverage)
-        elif f.row["answered"]:  # 32 prompts of a heavy-tailed law are known to give less: docs/coverage.md
+        elif f.row["answered"]:  # 32 prompts of a heavy-tailed law are known to give less: docs/statistics.md
             assert f.coverage > 0.84, (f.name, f.key, f.coverage)
     pooled = [f.coverage for f in found if f.row["answered"]]
     assert 0.94 < np.mean(pooled) < 0.985

@@ -9,7 +9,7 @@ import warnings
 
 from acute.run import Run
 from acute.stages.analyse import analyse, report
-from acute.stages.imported import import_log, refuse_unknown_model
+from acute.stages.imported import import_log
 from acute.stages.prompts import make_prompts, refuse_edited_prompts
 from acute.stages.rollout import roll_out
 from acute.stages.score import refuse_edited_state, score
@@ -31,8 +31,6 @@ def run_until(run: Run, last: str) -> None:
 
     Raises InputError if scoring itself is asked for and no model is known.
     """
-    if last == "score":
-        refuse_unknown_model(run)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     logging.getLogger("transformers").setLevel(logging.ERROR)
     if run.done("prompts"):
@@ -40,7 +38,7 @@ def run_until(run: Run, last: str) -> None:
     if run.stands("score"):
         refuse_edited_state(run)
     for name, step in STEPS.items():
-        if not run.stands(name) and not (name == "score" and run.config.counts_only):
+        if not run.stands(name) and not (name == "score" != last and run.config.counts_only):
             step(run)
         if name == last:
             return

@@ -13,6 +13,7 @@ from acute.errors import DisagreementError, InputError
 from acute.progress import tracked
 from acute.ranks import ALONE, Ranks
 from acute.run import Run
+from acute.stages.imported import refuse_unknown_model
 from acute.stages.policy import policy_of, tokens_of
 from acute.table import with_column, write_atomically
 
@@ -192,6 +193,7 @@ def score(run: Run, ranks: Ranks = ALONE) -> None:
     """
     from acute.gradients.store import part_bytes
 
+    refuse_unknown_model(run)
     groups = groups_of(run)
     if run.config.score.adam_state is not None and ranks.first:
         run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})

@@ -15,6 +15,7 @@ LOOPING = Problem(
 )
 TRUTH = Problem(tests=("assert f(2)",), names=("f",))
 CLOSE = Problem(tests=("import math\nassert math.isclose(f(2), 4)",), names=("f",))
+ROUND_TRIP = Problem(tests=("assert f(f(2)) == 16",), names=("f",))
 IN_PLACE = Problem(tests=("x = [3, 1]\nassert f(x) == sorted(x)",), names=("f",))
 
 
@@ -292,6 +293,25 @@ def f(x):
 def f(x): return 'a' * (17 << 20)
 """,
         "the size of a message is bounded",
+    ),
+    Attack(
+        "an answer just too deep to be sent back",
+        """
+def f(x):
+    value = 0
+    for _ in range(99): value = [value]
+    return value
+""",
+        "what the tests cannot do with a program's answers is its failure, no fault of theirs",
+        problem=ROUND_TRIP,
+    ),
+    Attack(
+        "an answer just too large to be sent back",
+        """
+def f(x): return 'a' * ((16 << 20) - 25)
+""",
+        "as above",
+        problem=ROUND_TRIP,
     ),
     Attack(
         "an integer of a million digits",

@@ -11,7 +11,7 @@ from acute.errors import OutsideError
 from acute.verify import proof
 from acute.verify import sandbox as module
 from acute.verify.code import CodeVerifier
-from acute.verify.inside import judge
+from acute.verify.inside import codec, judge
 from acute.verify.item import Item
 from acute.verify.problem import Problem
 from acute.verify.runner import Runner
@@ -146,7 +146,7 @@ def test_a_test_that_never_asks_proves_nothing(runner):
     ("tests", "setup", "why"),
     [
         (("assert f(1)",), "raise ValueError('no')", "ValueError: no"),
-        (("assert f(lambda x: x)",), "", "wanted plain data, found a function"),
+        (("assert f(lambda x: x)",), "", "wanted plain data as arguments, found a function"),
     ],
 )
 def test_tests_that_cannot_be_run_are_no_wrong_answer(runner, tests, setup, why):
@@ -282,3 +282,38 @@ def test_a_program_that_never_began_is_told():
     connection = judge.Connection(ours.fileno(), ours.fileno(), lambda **_: None)
     assert not connection.ready()
     ours.close()
+
+
+@pytest.mark.parametrize(("request_", "heard"), [(("call", 1), True), (("load", ""), False)])
+def test_an_answer_is_told_of_before_it_is_read(monkeypatch, request_, heard):
+    """Reading may cost the judge its time: that is then the program's failure, and no fault of the tests."""
+
+    def never_ends(*_):
+        raise KeyboardInterrupt
+
+    ours, theirs = socket.socketpair()
+    told = []
+    connection = judge.Connection(ours.fileno(), ours.fileno(), lambda **event: told.append(event))
+    codec.send(theirs.fileno(), codec.pack(("value", None), lambda _: 0))
+    monkeypatch.setattr(judge, "unpack", never_ends)
+    with ours, theirs, pytest.raises(KeyboardInterrupt):
+        connection.ask(*request_)
+    assert told == [{"answered": True}] * heard
+
+
+def test_nothing_large_is_read_as_the_news_that_a_program_is_loaded():
+    ours, theirs = socket.socketpair()
+    connection = judge.Connection(ours.fileno(), ours.fileno(), lambda **_: None)
+    codec.send(theirs.fileno(), codec.pack(("value", [0] * 5000), lambda _: 0))
+    with ours, theirs, pytest.raises(judge.Gone, match="at most 4096 bytes"):
+        connection.ask("load", "")
+
+
+def test_a_program_too_large_to_be_sent_is_wrong(runner):
+    result = of(runner, "def f(x): return True\n#" + "a" * codec.MOST_BYTES, "assert f(1)")
+    assert (result.outcome, result.passed) == ("ok", False)
+
+
+def test_arguments_too_large_from_the_start_are_a_fault_of_the_tests(runner):
+    result = of(runner, "def f(x): return True", f"assert f('a' * {codec.MOST_BYTES})")
+    assert result.outcome == "error"

@@ -17,6 +17,7 @@ from acute.verify.inside.codec import Unreadable, pack, receive, send, unpack
 from acute.verify.inside.limits import drop_to, limit
 
 MARK = "__acute_check__"
+SHORT = 4096  # bytes of an answer that says no more than that the program is loaded, or has a name
 # what a program may raise here by name; StopIteration would end a loop of the tests in silence
 RAISABLE = {
     name: kind
@@ -36,7 +37,7 @@ class TestsFault(BaseException):
 
 
 class ProgramError(Exception):
-    """An exception of the program that is none of Python's own."""
+    """An exception of the program that is none of Python's own, or what its own answers make impossible."""
 
 
 class Connection:
@@ -46,6 +47,7 @@ class Connection:
         self.requests, self.answers, self.tell = requests, answers, tell
         self.remotes: dict[int, Remote] = {}
         self.gone: str | None = None
+        self.heard = False  # whether it has answered anything but that it is loaded
         self.calls = 0
 
     def ready(self) -> bool:
@@ -64,10 +66,7 @@ class Connection:
         """The program's answer. Raises what the program raised, or Gone."""
         if self.gone:
             raise Gone(self.gone)
-        try:
-            content = pack(request, _number)
-        except Unreadable as error:
-            raise TestsFault(f"arguments that cannot be sent to a program: {error}") from None
+        content = self._packed(request)
         try:
             send(self.requests, content)
             reply = receive(self.answers)
@@ -75,10 +74,13 @@ class Connection:
             raise self._lost(str(error)) from None
         if reply is None:
             raise self._lost("the program ended")
+        if request[0] not in ("load", "name"):
+            self._heard()  # before it is read, which may cost all time and memory that there is
+        elif len(reply) > SHORT:
+            raise self._lost(f"wanted an answer of at most {SHORT} bytes, found {len(reply)}")
         try:
             kind, *rest = unpack(reply, self.remote)
-            if request[0] == "call":
-                self._count()
+            self.calls += request[0] == "call"
             if kind == "value" and len(rest) == 1:
                 return rest[0]
             name, text = rest if kind == "raised" else (None, None)
@@ -88,9 +90,18 @@ class Connection:
             raise self._lost("no answer that can be read")
         raise RAISABLE[name](text) if name in RAISABLE else ProgramError(f"{name}: {text}")
 
-    def _count(self) -> None:
-        self.calls += 1
-        if self.calls == 1:
+    def _packed(self, request: Any) -> bytes:
+        """A question as bytes. What the program's own answers made too large or too deep is its failure."""
+        try:
+            return pack(request, _number)
+        except Unreadable as error:
+            if self.heard or request[0] == "load":
+                raise ProgramError(f"wanted what can be sent, found {error}") from None
+            raise TestsFault(f"arguments that cannot be sent to a program: {error}") from None
+
+    def _heard(self) -> None:
+        if not self.heard:
+            self.heard = True
             self.tell(answered=True)
 
     def _lost(self, why: str) -> Gone:
@@ -101,7 +112,7 @@ class Connection:
 def _number(value: Any) -> int:
     if type(value) is Remote:
         return int(object.__getattribute__(value, "_number"))
-    raise Unreadable(f"wanted plain data, found a {type(value).__name__}")
+    raise TestsFault(f"wanted plain data as arguments, found a {type(value).__name__}")
 
 
 class Remote:

@@ -401,3 +401,42 @@ def test_time_grows_with_the_length_alone(unit):
         return time.process_time() - started
 
     assert seconds(60_000) / max(min(seconds(3_000) for _ in range(3)), 1e-3) < 100
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        (r"0.\overline{3}", "1/3"),
+        ("1/3", r"0.\overline3"),
+        (r"-0.1\overline{6}", r"-\frac16"),
+        (r".\overline{12}", r"\frac{4}{33}"),
+        (r"1.\overline{9}", "2"),
+        ("3 1/2", "7/2"),
+        ("-3.5", "-3 1/2"),
+        (r"\frac{1000}{3}", "1 000/3"),
+        ("400", "1 200/3"),
+        ("14", r"14 \text{ cm2}"),
+        ("C", "(C) P(A) = 3"),
+        ("C", r"\textbf{(C)}\ \frac{A}{B}"),
+    ],
+)
+def test_repeating_decimals_mixed_numbers_and_what_follows_an_answer(gold, answer):
+    assert compare(gold, answer) is True
+
+
+@pytest.mark.parametrize(
+    "answer", ["(C) or (D)", "C. or D.", "(C) (D)", "C: x D: y", "(C) 12 (D) 13", "(C) or D", "(C) and (D)"]
+)
+def test_two_choices_are_no_choice(answer):
+    assert compare("C", answer) is False
+    assert compare(r"\text{(C)}", answer) is False
+
+
+@pytest.mark.parametrize("answer", [r"14\text{ (or 15)}", r"14 \text{ apples, or 15 pears}"])
+def test_a_second_answer_is_no_unit(answer):
+    assert compare("14", answer) is not True
+
+
+def test_a_repeating_decimal_is_not_its_beginning():
+    assert compare(r"0.\overline{3}", "0.3") is False
+    assert compare(r"0.\overline{3}", r"0.\overline{33}4") is not True

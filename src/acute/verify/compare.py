@@ -9,7 +9,7 @@ others by value. The stated choices:
 * `x %` is x/100; where one side alone has the sign, the bare x is accepted for it too (gold 40, answer 40 %).
 * A unit on one side alone is ignored, two different known units are not equal. Degrees are no unit.
 * `x = 5` answers 5 and the reverse; y = 5 does not answer x = 5.
-* Choices: (C), C, \\text{C} and "C) 12" are one answer.
+* Choices: (C), C, \\text{C} and "C) 12" are one answer; "(C) or (D)" is none.
 * Lists and sets have no order, points, intervals and vectors have; brackets of intervals must agree; an
   inequality in one variable is its interval.
 * Digits with a base are compared as written: 52_8 is neither 52 nor 42.
@@ -31,6 +31,10 @@ INFINITE = ("\\infty", "-\\infty")
 
 _CHOICE = re.compile(r"(?:\\text)?[({]*([A-Za-z])[)}]*")
 _CHOSEN = re.compile(r"(?:\\text ?\{)?\(?([A-Za-z])(?:\)\}?|[.:]|\}?\Z)(?: .*)?", re.DOTALL)
+# what makes an answer two choices: "(A) or (B)", "A: 5 B: 6"
+_CHOICE_TOO = re.compile(
+    r"(?<![A-Za-z\\(])\(?[A-Z][).:](?![A-Za-z0-9])|(?:or|and)(?![A-Za-z])[^A-Za-z]*[A-Z](?![A-Za-z])"
+)
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*[A-Za-z]")
 _AS_TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf|textrm)\s*\{[^{}]*\}")
 _TEXT = re.compile(r"\\text ?\{([^{}]*)\}")
@@ -100,9 +104,10 @@ def _choice(gold: str, answer: str, is_text: bool) -> Verdict3:
     wanted = _CHOICE.fullmatch(gold)
     if wanted is None or not (is_text or "(" in gold or gold in tuple("ABCDE")):
         return None
-    if found := _CHOICE.fullmatch(answer) or _CHOSEN.fullmatch(answer):
-        return found[1].upper() == wanted[1].upper()
-    return False
+    found = _CHOICE.fullmatch(answer) or _CHOSEN.fullmatch(answer)
+    if found is None or _CHOICE_TOO.search(answer + " ", found.end(1) + 1):
+        return False
+    return found[1].upper() == wanted[1].upper()
 
 
 def _plain_words(text: str) -> str | None:

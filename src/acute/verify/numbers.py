@@ -14,9 +14,12 @@ _DECIMAL = re.compile(rf"{_SIGN}(?P<whole>{_WHOLE}|(?=\.[0-9]))(?:\.(?P<part>[0-
 _SCIENTIFIC = re.compile(
     rf"{_SIGN}(?P<whole>[0-9]+|(?=\.[0-9]))(?:\.(?P<part>[0-9]*))?(?:\\cdot10\^(?P<power>\{{-?[0-9]+\}}|[0-9])|[eE](?P<e>[-+]?[0-9]+))"
 )
+_REPEATING = re.compile(
+    rf"{_SIGN}(?P<whole>[0-9]*)\.(?P<part>[0-9]*)\\overline(?:\{{(?P<again>[0-9]+)\}}|(?P<one>[0-9]))"
+)
 _FRACTION = re.compile(
     rf"{_SIGN}(?P<whole>[0-9]*)(?:\\frac\{{(?P<inner>-?)(?P<above>{_WHOLE})\}}\{{(?P<below>{_WHOLE})\}}"
-    rf"|(?<![0-9])(?P<a>{_WHOLE})/(?P<b>{_WHOLE}))"
+    rf"|(?<![0-9])(?:(?P<wholes>[0-9]+) (?![0-9]{{3}}(?![0-9])))?(?P<a>{_WHOLE})/(?P<b>{_WHOLE}))"
 )
 _BASED = re.compile(r"-?[0-9A-Z]+_(?:[0-9]|\{[0-9]+\})")
 _UNIT = re.compile(
@@ -90,11 +93,13 @@ def number(text: str) -> Fraction | Long | None:
     if found := _SCIENTIFIC.fullmatch(text):
         power = (found["power"] or found["e"]).strip("{}")
         return _decimal(found, int(power)) if abs(int(power)) <= EXPONENT else None
+    if found := _REPEATING.fullmatch(text):
+        return _repeating(found)
     if found := _FRACTION.fullmatch(text):
         above, below = (_int(found[a] or found[b]) for a, b in (("above", "a"), ("below", "b")))
         if not below or (found["inner"] and found["whole"]):
             return None
-        magnitude = _int(found["whole"] or "0") + Fraction(above, below)
+        magnitude = _int(found["whole"] or found["wholes"] or "0") + Fraction(above, below)
         negative = (found["sign"].count("-") + bool(found["inner"])) % 2
         return -magnitude if negative else magnitude
     return None
@@ -102,6 +107,15 @@ def number(text: str) -> Fraction | Long | None:
 
 def _int(digits: str) -> int:
     return int(digits.translate(_SEPARATORS))
+
+
+def _repeating(found: re.Match[str]) -> Fraction:
+    """0.1\\overline{6}: (16 - 1) / 90."""
+    part, again = found["part"], found["again"] or found["one"]
+    whole = found["whole"] + part
+    ninths = int(whole + again) - int(whole or "0")
+    value = Fraction(ninths, (10 ** len(again) - 1) * 10 ** len(part))
+    return -value if found["sign"].count("-") % 2 else value
 
 
 def _decimal(found: re.Match[str], power: int) -> Fraction | Long:
@@ -127,7 +141,9 @@ def amount(text: str) -> Amount:
     power = found["power"] or found["raised"] or ""
     if words and words[-1] in ("percent", "percents"):
         return Amount(head, None, 1, True)
-    if _NO_UNIT & set(words):
+    if _NO_UNIT & set(words) or any(
+        word.strip("([$")[:1].isdigit() for word in words
+    ):  # "(or 15)": two answers
         return Amount(text, None, 1, percent)
     scale = 1
     while words and words[0] in _SCALES:

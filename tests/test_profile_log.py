@@ -5,7 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from acute.cli.main import app
 from acute.core.advantages.registry import ESTIMATORS
 from acute.core.prompt_weight import outcome_advantages, prompt_weight
 from acute.errors import ConfigError, InputError, NotEnoughData
@@ -137,3 +139,11 @@ def test_no_torch_is_loaded_and_the_table_is_shown(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "Difficulty" in done.stdout and "pkpo" in done.stdout and "truncated: not known" in done.stdout
+
+
+def test_ids_of_a_log_give_the_terminal_no_commands(folder):
+    rows = rows_of({"a\x1b[2J\u202eb": 4}, response="same")
+    done = CliRunner().invoke(app, ["profile", str(folder(rows)), "rloo"])
+    assert done.exit_code == 0 and "one response, two rewards" in done.output
+    assert "\x1b[2J" not in done.output and "\u202e" not in done.output
+    assert "U+001B" in done.output

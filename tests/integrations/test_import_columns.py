@@ -178,6 +178,15 @@ def test_the_same_import_again_is_nothing_new_and_another_is_refused(tmp_path):
     assert "no longer, the log that" in str(error(tmp_path, ROWS[:-1], "--map", MAP, out="run"))
 
 
+def test_counts_say_which_prompts_have_none_and_take_no_map(tmp_path):
+    rows = [{"id": "a", "n": 2, "c": 1}, {"id": "b", "n": 0, "c": 0}]
+    said, _ = run(tmp_path, rows, form="counts")
+    assert said["notes"]["left out"] == "1 of 2 prompts have n = 0"
+    assert "reads the columns id, c and n" in str(
+        error(tmp_path, rows, "--map", "prompt_id=q", form="counts")
+    )
+
+
 def test_counts(tmp_path):
     rows = [{"id": x, "n": 8, "c": c, "family": "f"} for x, c in enumerate((0, 1, 4, 8))]
     said, out = run(tmp_path, rows, form="counts")

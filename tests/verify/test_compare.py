@@ -417,10 +417,15 @@ def test_time_grows_with_the_length_alone(unit):
         ("400", "1 200/3"),
         ("14", r"14 \text{ cm2}"),
         ("C", "(C) P(A) = 3"),
+        (r"2\sqrt{13}", "2√13"),
+        (r"\sqrt{x+1}", "√(x+1)"),
+        ("x^2 + y^3", "x² + y³"),
+        ("7/2", "3½"),
+        ("5", "5\u200b"),
         ("C", r"\textbf{(C)}\ \frac{A}{B}"),
     ],
 )
-def test_repeating_decimals_mixed_numbers_and_what_follows_an_answer(gold, answer):
+def test_spellings_of_numbers_and_what_follows_an_answer(gold, answer):
     assert compare(gold, answer) is True
 
 

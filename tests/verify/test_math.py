@@ -79,6 +79,9 @@ def test_every_answer_of_gsm8k_is_found_and_right(verifier):
         (r"\binom{5}{2}", "10"),
         (r"42\sqrt[3]{2}", r"\frac{2(42)}{2}\sqrt[3]{2}"),  # math-verify alone reads 2(42) as 44
         (r"\frac{20000}{\pi}", r"20000/\pi"),
+        ("2i", r"2 \cdot i"),  # math-verify alone takes these for two letters
+        ("-i", r"\frac{1}{i}"),
+        (r"e^{i\pi}", "-1"),
     ],
 )
 def test_algebra_sees_what_is_equal(gold, answer, verifier):
@@ -93,6 +96,8 @@ def test_algebra_sees_what_is_equal(gold, answer, verifier):
         (r"\frac{\pi}{2}", r"\pi/3"),
         (r"\cot x", r"\tan x"),
         ("(x+1)^{3}", r"x^3+1"),
+        (r"e^{i\pi}", "1"),
+        (r"1 \le i \le n", r"2 \le i \le n"),
     ],
 )
 def test_algebra_sees_what_is_not(gold, answer, verifier):

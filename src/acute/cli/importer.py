@@ -53,6 +53,7 @@ def import_log(
     acute profile, gate, analyse and report work on it; with --model, acute score too.
     """
     from acute.config import UNKNOWN_MODEL, parse
+    from acute.report.safe_text import visible
     from acute.stages.imported import import_log as read
 
     config = parse(
@@ -97,7 +98,7 @@ def import_log(
         return
     typer.echo(f"{facts['rollout']['responses']} responses to {facts['prompts']['prompts']} prompts in {out}")
     for topic, said in notes.items():
-        typer.echo(f"{topic}: {said}", err=True)
+        typer.echo(visible(f"{topic}: {said}"), err=True)  # columns' names come from the log
     typer.echo(f"next: acute profile {out}" + (f", acute score {out}" if model else ""), err=True)
 
 

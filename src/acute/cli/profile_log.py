@@ -39,6 +39,8 @@ def profile_folder(
 def _show(answer: Json) -> None:
     from rich.console import Console
 
+    from acute.report.safe_text import visible  # names come from a log, and may hold a terminal's commands
+
     console = Console(width=None if Console().is_terminal else 120)
     said = f"{answer['responses']} responses to {answer['prompts']} prompts of {answer['run']}"
     if answer["no_reward"]:
@@ -52,9 +54,9 @@ def _show(answer: Json) -> None:
         )
         first = ", ".join(found["examples"][:3])
         line = f"{found['kind']}: {found['responses']} responses ({where}); see {first}"
-        console.print(f"suspected verifier fault: {line}", highlight=False, markup=False)
+        console.print(f"suspected verifier fault: {visible(line)}", highlight=False, markup=False)
     for topic, note in answer["notes"].items():
-        typer.echo(f"{topic}: {note}", err=True)
+        typer.echo(visible(f"{topic}: {note}"), err=True)
 
 
 def _show_difficulty(console: "Console", answer: Json) -> None:

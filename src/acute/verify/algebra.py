@@ -20,7 +20,7 @@ def make() -> Callable[[tuple[str, str]], str]:
     from latex2sympy2_extended.math_normalization import normalize_latex
     from math_verify import LatexExtractionConfig, verify
     from math_verify.parser import parse_latex_cached
-    from sympy import Expr
+    from sympy import Expr, I
 
     logging.disable(logging.CRITICAL)
     rules = LatexExtractionConfig().normalization_config
@@ -28,11 +28,19 @@ def make() -> Callable[[tuple[str, str]], str]:
     def parsed(text: str) -> Any:
         """The expression, or None where it is no LaTeX of one."""
         try:
-            return parse_latex_cached(normalize_latex(text, rules))
+            return imaginary(parse_latex_cached(normalize_latex(text, rules)))
         except (MemoryError, RecursionError, ArithmeticError):
             raise
         except Exception:  # noqa: BLE001 - the parser raises plain Exception for what it cannot read
             return None
+
+    def imaginary(found: Any) -> Any:
+        """With i as √−1: the parser makes a letter of it, and one of another kind in 2i than in 2·i."""
+        letters = {s: I for s in getattr(found, "free_symbols", ()) if s.name == "i"}
+        try:
+            return found.xreplace(letters) if letters else found
+        except TypeError:  # 1 ≤ i ≤ n: there it is a letter
+            return found
 
     def confirm(gold: Any, answer: Any) -> None:
         """What the comparison swallowed, such as a lack of memory, shows here: two values are computed."""

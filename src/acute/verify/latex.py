@@ -20,6 +20,10 @@ _CHARACTERS = str.maketrans(
         "∪": r"\cup ",
         "∈": r"\in ",
         "±": r"\pm ",
+        "²": "^2",
+        "³": "^3",
+        "½": r"\frac{1}{2}",
+        "\u200b": "",
         "，": ",",
         "\u00a0": " ",
         "\u2009": " ",
@@ -58,6 +62,7 @@ _BRACED = re.compile(r"([\^_])\s*\{([A-Za-z0-9])\}(?![A-Za-z0-9])")
 _FRACTION = re.compile(r"\\frac\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )?")
 _ROOT = re.compile(r"\\sqrt\s*([0-9]|[A-Za-z])")
 _PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt ?\(([^()]*)\)")
+_ROOT_SIGN = re.compile(r"√ ?(?:\(([^()]*)\)|([0-9]+|[A-Za-z]))")
 _PLAIN_NAME = re.compile(r"(?<![A-Za-z\\{])(pi|infinity)(?![A-Za-z}])")
 _SPACES = re.compile(r"\s+")
 _ENDS_IN_COMMAND = re.compile(r"\\[A-Za-z]+\Z")
@@ -90,6 +95,7 @@ def spelled(text: str) -> str:
     text = _THOUSANDS.sub(",", text.translate(_CHARACTERS).replace("~", " "))
     text = _DEGREES.sub("", _DELIMITER.sub("", text))
     text = _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _ROOT_SIGN.sub(lambda found: rf"\sqrt{{{found[1] or found[2]}}}", text)
     text = _PLAIN_NAME.sub(lambda found: r"\pi " if found[1] == "pi" else r"\infty ", text)
     text = _COMMAND.sub(_command, text.replace("{bmatrix}", "{pmatrix}"))
     text = _ROOT.sub(r"\\sqrt {\1}", _FRACTION.sub(_fraction, text))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from acute.errors import InputError
+from acute.errors import ConfigError, InputError
 from acute.gate_inputs import read_side
 from acute.integrations.logs.rows import Asked, Log, Logged, kept, text
 
@@ -11,6 +11,8 @@ MOST = 20_000_000  # responses in all
 
 def read(path: Path, asked: Asked) -> Log:
     """n rows without a text for each id, c of them right."""
+    if asked.columns:
+        raise ConfigError("--format counts reads the columns id, c and n: --map is for the other formats")
     placed = [(f"{path} id {name!r}", row) for name, row in read_side(path).rows.items()]
     placed = kept(placed, asked.where, path) if asked.where else placed
     if (total := sum(row["n"] for _, row in placed)) > MOST:
@@ -32,4 +34,7 @@ def read(path: Path, asked: Asked) -> Log:
         rows += [one._replace(reward=float(i < row["c"])) for i in range(row["n"])]
     if not rows:
         raise InputError(f"{path}: wanted responses, found n = 0 for every prompt")
-    return Log(rows, {"rewards": "counts: c of n responses were right"})
+    notes = {"rewards": "counts: c of n responses were right"}
+    if empty := sum(row["n"] == 0 for _, row in placed):
+        notes["left out"] = f"{empty} of {len(placed)} prompts have n = 0"
+    return Log(rows, notes)

@@ -112,3 +112,17 @@ def test_what_could_never_be_asked_is_refused_at_once(name, message):
     with pytest.raises(InputError, match=f"{name}: .*{message}"):
         verifier.ready()
     verifier.close()
+
+
+@pytest.mark.parametrize("conversational", [False, True])
+def test_a_function_that_asks_for_no_prompt_needs_none(conversational):
+    verifier = CustomVerifier(f"{__name__}:as_long", conversational=conversational, workers=1)
+    found = dict(verifier.check([Item("17", "42", "eos"), Item("170", "42", "eos")]))
+    verifier.close()
+    assert {place: verdict[:2] for place, verdict in found.items()} == {0: ("ok", 1.0), 1: ("ok", 0.0)}
+
+
+def as_long(completions, answer, **columns):
+    assert "prompts" not in columns
+    said = completions[0] if isinstance(completions[0], str) else completions[0][0]["content"]
+    return [float(len(said) == len(answer[0]))]

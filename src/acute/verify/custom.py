@@ -59,12 +59,14 @@ def _chosen(parameters: Mapping[str, inspect.Parameter], columns: Columns) -> di
 def _trl(function: Any, parameters: Any, conversational: bool) -> Callable[[Columns], Any]:
     def call(columns: Columns) -> Any:
         said: list[Any] = [columns["response"]]
-        asked: list[Any] = [columns["prompt"]]
+        asked: list[Any] = [columns.get("prompt")]
         if conversational:
             said = [[{"role": "assistant", "content": columns["response"]}]]
-            asked = [[{"role": "user", "content": columns["prompt"]}]]
+            asked = [[{"role": "user", "content": columns.get("prompt")}]]
         lists = {key: [value] for key, value in columns.items() if key not in ("prompt", "response")}
-        lists |= {"prompts": asked, "completions": said}
+        lists["completions"] = said
+        if "prompt" in columns:
+            lists["prompts"] = asked
         found = function(**_chosen(parameters, {**lists, **dict.fromkeys(LOGGERS, _nothing)}))
         if inspect.iscoroutine(found):
             found = asyncio.run(found)

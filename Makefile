@@ -33,7 +33,7 @@ run: $(VENV)/.run
 	$(BIN)/acute run
 
 test: $(VENV)/.dev $(VERL)/.done
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	$(VERL)/bin/python -m pytest tests/verl
 
 check: $(VENV)/.dev

@@ -9,6 +9,8 @@ its own behind the prompt, 16 rows at once, logits on response tokens only, as T
 
 import json
 import random
+import resource
+import subprocess
 import sys
 from importlib import resources
 
@@ -115,7 +117,23 @@ def of_long(policy, parameters, sketch):
     }
 
 
+def peak_memory() -> float:
+    """GiB that scoring takes at most, model included: 16 different responses, 2,048 tokens in one pass."""
+    rng = random.Random(1)
+    prompt, *rows = (tuple(rng.randrange(1000, 40000) for _ in range(count)) for count in (16, *[112] * 16))
+    policy = load_policy("bundled:smollm2", "float32", "cpu", None)
+    with selected(policy.model, "all") as parameters:
+        sketch = Sketch(parameters.items(), 65536, 0)
+        shared(
+            policy.model, parameters, sketch, task(prompt, rows, [0.0, 1.0] * 8), SAMPLED, Passes(tokens=2048)
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def main() -> None:
+    if sys.argv[1:] == ["--memory"]:
+        print(peak_memory())
+        return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     policy = load_policy("bundled:smollm2", "float32", "cpu", None)
     found = {}
@@ -127,7 +145,11 @@ def main() -> None:
                 print(
                     f"{name:6}{contender:32} {ratio.median:.3f} ({ratio.smallest:.3f} to {ratio.largest:.3f})"
                 )
-    record("score", {name: {c: r._asdict() for c, r in rows.items()} for name, rows in found.items()})
+    done = subprocess.run([sys.executable, __file__, "--memory"], check=True, capture_output=True, text=True)
+    memory = float(done.stdout.split()[-1])
+    print(f"peak memory of 16 responses in one pass of 2,048 tokens: {memory:.2f} GiB")
+    rows = {name: {c: r._asdict() for c, r in each.items()} for name, each in found.items()}
+    record("score", {**rows, "peak_memory_gib": memory})
 
 
 if __name__ == "__main__":

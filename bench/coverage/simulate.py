@@ -41,6 +41,7 @@ class Cell(NamedTuple):
     responses: int
     folds: int = 2
     unequal: bool = False  # n, n/2 and 2n responses, each without a reward one time in ten
+    universe: int = 0  # seed of the prompts that runs draw from
 
     @property
     def name(self) -> str:
@@ -140,7 +141,8 @@ def _counts(measured: Measured, exact: Truth, whole: Truth) -> Iterator[tuple[Ke
 
 def repetition(cell: Cell, rng: np.random.Generator) -> Iterator[tuple[Key, Seen]]:
     """Every quantity of one simulated run."""
-    of, whole = universe(cell.sharing, cell.law), whole_truth(cell.sharing, cell.law)
+    world = (cell.sharing, cell.law, cell.universe)
+    of, whole = universe(*world), whole_truth(*world)
     drawn = rng.integers(UNIVERSE, size=cell.prompts)
     measured = Measured(*roll(of, drawn, cell.n_NM(rng), rng), np.inf)
     exact, family_N = truth(of, drawn), of.family_U[drawn]

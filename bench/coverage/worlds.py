@@ -127,9 +127,9 @@ def truth(of: Universe, drawn_N: NDArray[np.int64] | None = None) -> Truth:
 
 
 @lru_cache
-def whole_truth(sharing: str, law: str) -> Truth:
+def whole_truth(sharing: str, law: str, seed: int = 0) -> Truth:
     """Exact values of a universe."""
-    return truth(universe(sharing, law))
+    return truth(universe(sharing, law, seed))
 
 
 def roll(

@@ -101,7 +101,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path):
 
 
 def test_the_grid_is_as_wide_as_asked_for():
-    cells = grid()
+    cells = grid(0)
     assert {(c.law, c.sharing, c.prompts, c.responses) for c in cells} >= {
         (law, sharing, prompts, responses)
         for law in LAWS

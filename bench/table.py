@@ -1,0 +1,74 @@
+"""The table of docs/performance.md, from bench/results.
+
+python bench/table.py            prints it
+python bench/table.py --write    puts it into the page
+"""
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "performance.md"
+START, END = "<!-- bench/table.py -->\n", "<!-- end -->"
+
+
+def _rows(name):
+    path = HERE / "results" / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else {}
+
+
+def _spread(ratio):
+    return f"{ratio['median']:.2f}", f"{ratio['smallest']:.2f} to {ratio['largest']:.2f}"
+
+
+def lines():
+    """What was measured, against what, the ratio, its spread, and what was wanted of it."""
+    plain = "one forward + backward of the same rows"
+    score, peers, drawn = _rows("score"), _rows("peers"), _rows("sample")
+    short, long = score.get("short", {}), score.get("long", {})
+    if short:
+        yield "scoring, short answers (n = 64)", plain, *_spread(short["sketch"]), "≤ 0.15"
+    if long:
+        yield "scoring, long answers (128 + 256 tokens, n = 8)", plain, *_spread(long["sketch"]), "≤ 0.9"
+        both = [
+            (name, long["dots: direction"]["median"] + long[name]["median"])
+            for name in ("dots: along 1 by hooks", "dots: along 1, forward, shared")
+        ]
+        for name, total in both:
+            yield f"direction and {name}, long answers", plain, f"{total:.2f}", "", "≤ 1.8"
+        more = long["dots: along 4 by hooks"]["median"] / long["dots: along 1 by hooks"]["median"]
+        yield "dots along 4 directions", "along 1", f"{more:.2f}", "", "≤ 2.1"
+    for name, ratio in peers.items():
+        wanted = "≥ 20" if "backward" in name else "≥ 8" if name.startswith("short") else "≥ 1"
+        yield name, "the sketch", *_spread(ratio), wanted
+    if drawn:
+        yield (
+            "tokens a CPU second, short answers",
+            "`generate`",
+            *_spread({**drawn, "median": drawn["ratio"]}),
+            "≥ 3",
+        )
+    if "peak_memory_gib" in score:
+        memory = f"{score['peak_memory_gib']:.2f} GiB"
+        yield "peak memory, 16 × 128 tokens at once", "model included", memory, "", "≤ 4.5 GiB"
+
+
+def table():
+    """The table as Markdown."""
+    found = [" | ".join(row) for row in lines()]
+    head = ["| what | in units of | median | smallest to largest | wanted |", "|---|---|--:|---|---|"]
+    return "\n".join([*head, *(f"| {row} |" for row in found)]) + "\n"
+
+
+def main():
+    text = PAGE.read_text()
+    start, end = text.index(START) + len(START), text.index(END)
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(text[:start] + table() + text[end:])
+    else:
+        print(table())
+
+
+if __name__ == "__main__":
+    main()

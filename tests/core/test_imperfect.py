@@ -170,3 +170,12 @@ def test_impossible_rates_are_refused(rates):
     for ask in (lambda: I.seen(P[:2], rates), lambda: I.unseen(P[:2], rates)):
         with pytest.raises(InputError, match="false_pass"):
             ask()
+
+
+def test_the_correction_at_a_large_k_is_finite_or_unknown():
+    """Binomial coefficients beyond k = 1029, and λ**-k, are larger than any float."""
+    assert_close(I.correction(1100, Rates())[0], np.eye(1100))
+    few = I.correction(1100, Rates(0.0, 0.001))[0][-1]
+    assert_close(few @ (1 - 0.7 ** np.arange(1, 1101)), 1.0, 1e-9)
+    for rates in (Rates(0.95, 0.0), Rates(0.5, 0.3)):
+        assert np.isnan(I.correction(600, rates)[0][-1]).all()

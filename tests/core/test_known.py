@@ -145,3 +145,9 @@ def test_too_few_responses_are_unknown_and_odd_ones_refused():
     for count, pi, right in [([0], [0.5], [1]), ([1], [0.0], [1]), ([1], [1.5], [0]), ([1, 1], [0.5], [1])]:
         with pytest.raises(InputError, match="probabilities in"):
             known_coefficients(count, pi, right, 1)
+
+
+def test_many_responses_do_not_overflow():
+    """Binomial coefficients of 2,048 are larger than any float."""
+    assert seen_at_most(0.5, n=2048, most=1537) == pytest.approx(1.0, abs=1e-10)
+    assert seen_at_most(0.5, n=2048, most=1024) == pytest.approx(0.5 + 0.0088146, abs=1e-6)

@@ -1,8 +1,11 @@
 """The verdict and the share of negative agreement, where the honest answer is not to know."""
 
 import numpy as np
+import pytest
 
-from acute.measure.analyse import _verdict
+from acute.errors import NotEnoughData
+from acute.measure.analyse import _verdict, select
+from acute.measure.counting import Counts
 from acute.measure.many import Estimates
 from acute.measure.prompts import fraction_negative
 
@@ -29,3 +32,11 @@ def test_noise_on_one_side_by_chance_is_not_certainty():
 def test_clear_signs_are_counted():
     found = fraction_negative(answers(-100.0, -90.0, 80.0, 70.0))
     assert (found.value, found.lo, found.hi) == (0.5, 0.5, 0.5)
+
+
+def test_too_large_a_k_is_named_as_the_cause():
+    n_NM = np.full((3, 2), 4.0)
+    ids, none = ["a", "b", "c"], np.zeros(3, int)
+    counts = Counts(ids, n_NM, n_NM / 2, 0, none, none)
+    with pytest.raises(NotEnoughData, match="no prompt is left to analyse at k = 64; left out: "):
+        select(counts, np.zeros((3, 2, 2, 8)), ids, 64)

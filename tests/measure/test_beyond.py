@@ -139,3 +139,11 @@ def test_the_error_of_the_beta_is_in_the_interval(monkeypatch):
     curve = Curve(measured, 1, [B.modelled(B.fit(measured.n_N, measured.c_N), 128)])
     assert found["inner"][0]["value"] == pytest.approx(curve.inner(2).estimate.value)
     assert found["inner"][0]["se"] > curve.inner(2).estimate.se
+
+
+def test_a_chance_to_fail_below_the_smallest_float_has_an_interval():
+    beta, n, c = B.Beta(400.0, 400.0, 0.01 * np.eye(2)), np.full(30, 64.0), np.full(30, 32.0)
+    for estimate in module._pass_at_k(beta, n, c, 10**9):
+        assert (estimate.value, estimate.lo, estimate.hi) == (1.0, 1.0, 1.0)
+    population = module._pass_at_k(beta, n, c, 4)[1]
+    assert population.lo < population.value < population.hi < 1

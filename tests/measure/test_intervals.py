@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from acute.measure.conflict import Curve, Measured
-from acute.measure.intervals import Bend, bend, fold_variance, from_error, moderated, p_value_negative, ratio
+from acute.measure.intervals import (
+    Bend,
+    bend,
+    fold_variance,
+    from_error,
+    moderated,
+    p_value_negative,
+    ratio,
+    simultaneous_reach,
+)
 
 floats = st.floats(-3, 3)
 
@@ -120,3 +129,10 @@ def test_a_common_rescaling_is_no_error_of_the_cosine():
     curve = Curve(Measured(np.full((1, 2), 8.0), np.full((1, 2), 3.0), sums, np.inf), 2)
     assert curve.inner(2).estimate.se > 0.05 * curve.inner(2).estimate.value
     assert curve.cosine(2).estimate.se < 1e-2 * curve.inner(2).estimate.se / curve.inner(2).estimate.value
+
+
+def test_a_band_is_nowhere_narrower_than_the_interval_of_one_k():
+    """Folds that happen to agree show no noise; the sketch's own error is still there."""
+    assert simultaneous_reach(np.zeros((3, 2, 2)), np.inf, 0) == pytest.approx(1.96, abs=0.001)
+    one = np.random.default_rng(0).normal(size=(1, 20, 2))
+    assert simultaneous_reach(one, 7.0, 0) >= stats.t.ppf(0.975, 7.0)

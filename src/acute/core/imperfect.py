@@ -15,7 +15,6 @@ and pass@k of what is seen, J'_k = 1 - (1-p')**k, has the gradient λ k (1-p')**
 Rates that differ between prompts change the direction in both cases: pass arrays, one rate a prompt.
 """
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -84,18 +83,19 @@ def correction(k_max: int, rates: Rates) -> tuple[Floats, Floats]:
 
     So unbiased estimates of what is seen, for every m up to k, give unbiased estimates of what is true, at no
     more responses; the noise grows with β and k. α enters through λ alone: it scales ∇J_k and no cosine.
-    One rate for all prompts. Rows are NaN where the terms cancel to fewer than six digits: `LOST`.
+    One rate for all prompts. NaN where the terms cancel to fewer than six digits: `LOST`.
     InputError for impossible rates.
     """
     slope, b = float(rates.slope), float(np.asarray(rates.false_fail))
-    matrix = np.zeros((k_max, k_max))
+    matrix, constant = np.zeros((k_max, k_max)), np.zeros(k_max)
     for k in range(1, k_max + 1):
-        if ((1 + b) / slope) ** k * np.finfo(float).eps > LOST:
-            matrix[k - 1] = np.nan
-            continue
-        for m in range(1, k + 1):
-            matrix[k - 1, m - 1] = comb(k, m) * (-b) ** (k - m) / slope**k
-    return matrix, np.array([1 - ((1 - b) / slope) ** k for k in range(1, k_max + 1)])
+        if k * np.log((1 + b) / slope) > np.log(LOST / np.finfo(float).eps):
+            matrix[k - 1 :], constant[k - 1 :] = np.nan, np.nan
+            break
+        m = np.arange(k, 1, -1)  # from T_kk down: binomial coefficients alone would overflow
+        matrix[k - 1, k - 1 :: -1] = np.cumprod([slope**-k, *(-b * m / (k - m + 1))])
+        constant[k - 1] = 1 - ((1 - b) / slope) ** k
+    return matrix, constant
 
 
 def true_pass_at_k(n: ArrayLike, c: ArrayLike, k: int, rates: Rates) -> Floats:

@@ -7,7 +7,7 @@ Arrays have one entry for each distinct response among the n drawn: `count_U` ho
 `pi_U` its probability, `right_U` whether it is right.
 """
 
-from math import comb
+from math import exp, lgamma, log, log1p
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,8 +27,11 @@ def seen_at_most(pi: float, n: int, most: int) -> float:
     """
     if pi == 1:
         return float(most >= n)
-    seen = -np.expm1(n * np.log1p(-pi))
-    return float(seen - sum(comb(n, j) * pi**j * (1 - pi) ** (n - j) for j in range(most + 1, n + 1)))
+    if most >= n:
+        return float(-np.expm1(n * np.log1p(-pi)))
+    # in logs: binomial coefficients alone would overflow
+    log_ways = (lgamma(n + 1) - lgamma(j + 1) - lgamma(n - j + 1) for j in range(1, most + 1))
+    return sum(exp(w + j * log(pi) + (n - j) * log1p(-pi)) for j, w in enumerate(log_ways, 1))
 
 
 def known_coefficients(

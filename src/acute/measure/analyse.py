@@ -137,10 +137,12 @@ def select(
     """Join counts and sketches by prompt, and leave out what cannot be analysed up to `k_max`.
 
     `sums_NMOD` are the sketched gradient sums of the prompts `sketched_ids`, by fold and outcome (wrong,
-    right); they are read when they are needed. Raises NotEnoughData if no prompt with both successes and
-    failures is left.
+    right); they are read when they are needed. Raises NotEnoughData if no prompt is left, or none with both
+    successes and failures.
     """
     kept, excluded = _kept(counts, k_max, easy, hard)
+    if not len(kept):
+        raise NotEnoughData(f"no prompt is left to analyse at k = {k_max}; left out: {excluded}")
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     if not ((c_NM.sum(1) > 0) & (c_NM.sum(1) < n_NM.sum(1))).any():
         raise NotEnoughData(

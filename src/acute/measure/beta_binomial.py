@@ -30,9 +30,11 @@ class Beta(NamedTuple):
 
     def all_fail(self, k: float) -> float:
         """E[(1 - p)^k] over prompts."""
-        return float(
-            np.exp(special.betaln(self.alpha, self.beta + k) - special.betaln(self.alpha, self.beta))
-        )
+        return float(np.exp(self.log_all_fail(k)))
+
+    def log_all_fail(self, k: float) -> float:
+        """ln E[(1 - p)^k] over prompts, where E[(1 - p)^k] itself may be below the smallest float."""
+        return float(special.betaln(self.alpha, self.beta + k) - special.betaln(self.alpha, self.beta))
 
     def all_fail_given(self, n: Floats, c: Floats, k: float, tilt: int = 0) -> Floats:
         """E[(1 - p)^k] of a prompt with c successes in n, under the posterior times (p (1 - p))^tilt."""

@@ -94,12 +94,13 @@ def _pass_at_k(beta: Beta, n: Floats, c: Floats, k: int) -> tuple[Estimate, Esti
     models = [beta.moved(step) for step in STEPS]
     these_S = np.array([1 - model.all_fail_given(n, c, k).mean() for model in models])
     spread = (beta.all_fail_given(n, c, 2 * k) - beta.all_fail_given(n, c, k) ** 2).sum() / len(n) ** 2
-    failing_S = np.array([model.all_fail(k) for model in models])
-    se = np.sqrt(_of_parameters(failing_S, beta))
-    ends = [1 - failing_S[0] * np.exp(sign * Z * se / failing_S[0]) for sign in (1, -1)]
+    log_S = np.array([model.log_all_fail(k) for model in models])  # of the chance to fail
+    log_se = np.sqrt(_of_parameters(log_S, beta))
+    failing = np.exp(log_S[0])
+    lo, hi = (float(1 - np.exp(log_S[0] + sign * Z * log_se)) for sign in (1, -1))
     return (
         from_error(these_S[0], np.sqrt(spread + _of_parameters(these_S, beta)), np.inf, (0.0, 1.0)),
-        Estimate(float(1 - failing_S[0]), float(se), max(0.0, float(ends[0])), float(ends[1])),
+        Estimate(float(1 - failing), float(failing * log_se), max(0.0, lo), hi),
     )
 
 

@@ -142,7 +142,7 @@ def simultaneous_reach(deviation_KNM: Floats, df: float, seed: int, draws: int =
     largest = np.abs(rng.standard_normal((draws, len(unit))) @ root.T).max(1, initial=0.0)
     if np.isfinite(df):
         largest = largest / np.sqrt(rng.chisquare(df, draws) / df)
-    return float(np.quantile(largest, LEVEL))
+    return max(float(np.quantile(largest, LEVEL)), reaches(df)[1])  # no narrower than one k's alone
 
 
 def prompt_variance(psi_N: Floats) -> tuple[float, float]:

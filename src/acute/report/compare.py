@@ -112,5 +112,12 @@ def figures(runs: dict[str, Json]) -> list[tuple[str, Curves]]:
 def write_compare_page(target: Path, runs: dict[str, Json]) -> Path:
     """Write the page of several runs. Raises InputError, OutsideError."""
     about = f"{len(runs)} runs at the k that all of them have; bars are 95 % intervals."
-    axis = {"title": {"text": "k (log scale)"}, "type": "log", "dtick": "D1"}
+    ks = compared(runs)["k"]
+    shown = ks[:: len(ks) // 8 + 1]
+    axis = {
+        "title": {"text": "k (log scale)"},
+        "type": "log",
+        "tickvals": shown,
+        "ticktext": [f"{k:,}" for k in shown],
+    }
     return write_curves_page(target, "Runs side by side", about, figures(runs), axis)

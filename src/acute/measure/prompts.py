@@ -102,11 +102,6 @@ def _lengths(curve: Curve, k: int) -> tuple[float, float]:
     return first, max(curve.norm[k - 1].finite, 0.0) * first
 
 
-def _share(contribution: Estimates, norms: float) -> Estimates:
-    """Contributions to the cosine; unknown where a length is."""
-    return contribution.scaled(1 / np.sqrt(norms) if norms > 0 else np.nan)
-
-
 def per_prompt(curve: Curve, k: int) -> PerPrompt:
     """What is known of each prompt, from a curve that reaches `k`."""
     measured, N = curve.measured, curve.N
@@ -121,7 +116,7 @@ def per_prompt(curve: Curve, k: int) -> PerPrompt:
     closer = noisy.shrunk(_noise_trend(n, c), signal & np.isfinite(noisy.value_G))
     p = wilson(c, n)
     weight = weights(p, pass_at_k_weight(n, c, k), k)
-    return PerPrompt(p, weight, shown, closer, contribution, _share(contribution, norms))
+    return PerPrompt(p, weight, shown, closer, contribution, contribution.scaled(1 / curve.scale(k)))
 
 
 def prompt_rows(curve: Curve, found: PerPrompt, facts: Facts) -> list[Json]:
@@ -170,7 +165,7 @@ def family_rows(curve: Curve, k: int, family: Sequence[str | None]) -> list[Json
         "p": [None if e is None else e.as_json() for e in p],
         "agreement": from_errors(*noisy).where(known).as_json(),
         "agreement_shrunk": noisy.shrunk(trend, known).as_json(),
-        "share": _share(from_errors(*of_cosine).where(known), norms).as_json(),
+        "share": from_errors(*of_cosine).where(known).scaled(1 / curve.scale(k)).as_json(),
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

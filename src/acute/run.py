@@ -311,8 +311,9 @@ class Run:
         text = json.dumps(analysis, indent=1, allow_nan=False)
         write_atomically(self.path / "analysis.json", text.encode())
 
-    def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any) -> None:
-        """Write kernel.npz atomically: `prompt_id` (N,), `kernel` and `kernel_se` (N, N)."""
+    def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any, sketch_se: Any) -> None:
+        """Write kernel.npz atomically: `prompt_id` (N,); `kernel`, `kernel_se`, `kernel_se_sketch` (N, N)."""
         buffer = io.BytesIO()
-        np.savez(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, kernel_se=se)
+        errors = {"kernel_se": se, "kernel_se_sketch": sketch_se}
+        np.savez(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, **errors)
         write_atomically(self.path / "kernel.npz", buffer.getvalue())

@@ -42,6 +42,8 @@ def test_symmetric_and_prompts_without_signal_are_unknown():
 def test_the_sketch_error_is_counted():
     rolled = world(N=5, hard=0.0).roll(64, 2, np.random.default_rng(3))
     wide, narrow = (kernel(Measured(*rolled, size)) for size in (16, np.inf))
+    assert not narrow.sketch_se_NN[np.isfinite(narrow.sketch_se_NN)].any()
+    np.testing.assert_allclose(wide.se_NN**2, narrow.se_NN**2 + wide.sketch_se_NN**2)
     norm = np.diag(narrow.kernel_NN).clip(0)
     added = (np.outer(norm, norm) + narrow.kernel_NN**2) / 16
     np.testing.assert_allclose(wide.se_NN**2, narrow.se_NN**2 + added)

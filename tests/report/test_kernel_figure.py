@@ -1,5 +1,7 @@
 """The interference map of the page."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,19 @@ def test_families_side_by_side_from_hard_to_easy(folder):
     assert [row[0][1] for row in trace["customdata"]] == ["&lt;b&gt;A&lt;/b&gt;", "c", "b"]
     assert trace["z"][0] == [1.0, 0.05, -0.5]  # a with itself, with c, with b
     assert figure["layout"]["xaxis"]["ticktext"] == ["easy", "hard"]
+
+
+def test_prompts_that_point_alike_stand_together(tmp_path):
+    """Two directions, their prompts mixed in the table: each direction is one stretch of the map."""
+    rng = np.random.default_rng(0)
+    turn = np.array([0, 1, 0, 1, 1, 0])
+    gradients = np.eye(2)[turn] + 0.05 * rng.normal(size=(6, 2))
+    names = np.array([f"p{i}" for i in range(6)])
+    np.savez(tmp_path / "kernel.npz", prompt_id=names, kernel=gradients @ gradients.T)
+    rows = [{"prompt_id": name, "family": "f", "p": {"value": 0.1 * i}} for i, name in enumerate(names)]
+    trace = interference(tmp_path, rows, {})["data"][0]
+    shown = [turn[int(row[0][1][1:])] for row in trace["customdata"]]
+    assert sum(a != b for a, b in pairwise(shown)) == 1
 
 
 def test_only_pairs_beyond_their_error_are_named(folder):

@@ -191,7 +191,7 @@ class Curve:
         return min(self._variance(unequal, of)[0] / 8, MOST_BIAS)
 
     def scale(self, k: int) -> float:
-        """What inner products of these prompts are divided by to be cosines; NaN where a length is unknown."""
+        """What inner products of these prompts are divided by to be cosines; NaN where it is unknown."""
         _, own, first = self._three(k - 1)
         if not (own.finite > 0 and first.finite > 0):
             return float("nan")

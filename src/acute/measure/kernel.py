@@ -16,10 +16,14 @@ Floats = NDArray[np.float64]
 
 
 class Kernel(NamedTuple):
-    """κ and its standard error, both (N, N); NaN rows for prompts that show no gradient."""
+    """κ, its standard error, and what the sketch alone adds to that; all (N, N).
+
+    NaN rows for prompts that show no gradient.
+    """
 
     kernel_NN: Floats
     se_NN: Floats
+    sketch_se_NN: Floats
 
 
 def kernel(measured: Measured) -> Kernel:
@@ -44,9 +48,10 @@ def kernel(measured: Measured) -> Kernel:
     variance = spread + spread.T
     np.fill_diagonal(variance, 4 * np.diag(spread))  # both factors move together
     norms = np.clip(np.diag(found), 0, None)
-    variance += (np.outer(norms, norms) + found**2) / measured.sketch_size
+    sketched = (np.outer(norms, norms) + found**2) / measured.sketch_size
+    variance += sketched
     silent = (measured.c_N == 0) | (measured.c_N == measured.n_N)
-    for matrix in (found, variance):
+    for matrix in (found, variance, sketched):
         matrix[silent] = np.nan
         matrix[:, silent] = np.nan
-    return Kernel(found, np.sqrt(variance))
+    return Kernel(found, np.sqrt(variance), np.sqrt(sketched))

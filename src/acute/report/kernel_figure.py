@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
 
 from acute.report.curves import layout
 from acute.report.numbers import Json, value_of
@@ -26,7 +28,7 @@ def read_kernel(folder: Path) -> tuple[list[str], NDArray[np.float64]] | None:
 
 
 def interference(folder: Path, rows: list[Json], labels: dict[str, str]) -> Json | None:
-    """Cosines of the prompts' ∇p, families side by side and inside them from hard to easy."""
+    """Cosines of the prompts' ∇p: families side by side, and inside them prompts that point alike."""
     found = read_kernel(folder)
     if found is None:
         return None
@@ -38,6 +40,7 @@ def interference(folder: Path, rows: list[Json], labels: dict[str, str]) -> Json
         known = [known[round(i)] for i in np.linspace(0, len(known) - 1, MOST_PROMPTS)]
     if len(known) < 2:
         return None
+    known = [r for group in _by_family(known) for r in _clustered(group, cosine, at)]
     order = [at[r["prompt_id"]] for r in known]
     values = cosine[np.ix_(order, order)]
     text = [for_hover(labels.get(r["prompt_id"]) or str(r["prompt_id"])) for r in known]
@@ -65,6 +68,25 @@ def interference(folder: Path, rows: list[Json], labels: dict[str, str]) -> Json
         ],
         "layout": layout(axis, {**axis, "autorange": "reversed", "tickangle": -90}, showlegend=False),
     }
+
+
+def _by_family(rows: list[Json]) -> list[list[Json]]:
+    groups: dict[str, list[Json]] = {}
+    for row in rows:
+        groups.setdefault(str(row.get("family") or ""), []).append(row)
+    return list(groups.values())
+
+
+def _clustered(rows: list[Json], cosine: NDArray[np.float64], at: dict[str, int]) -> list[Json]:
+    """Rows so ordered that prompts whose gradients point alike stand together (average linkage)."""
+    if len(rows) < 3:
+        return rows
+    index = [at[row["prompt_id"]] for row in rows]
+    apart = 1 - np.nan_to_num(cosine[np.ix_(index, index)])
+    np.fill_diagonal(apart, 0.0)
+    pairs = squareform((apart + apart.T) / 2, checks=False)
+    tree = hierarchy.linkage(pairs, "average", optimal_ordering=True)
+    return [rows[i] for i in hierarchy.leaves_list(tree)]
 
 
 def _families(rows: list[Json]) -> list[tuple[float, str]]:

@@ -108,6 +108,20 @@ def outside_table(found: list[Found]) -> Iterator[str]:
         )
 
 
+def too_often_table(found: list[Found]) -> Iterator[str]:
+    """Cells that cover too often by quantity: named, or where they are most, the ones that do not."""
+    yield "| quantity | of | k | cells over 98 % |"
+    yield "|---|---|--:|---|"
+    for (what, whose, k), of in groups(found):
+        high = [f for f in of if f.coverage > BAND[1]]
+        if 2 * len(high) > len(of):
+            rest = [f for f in of if f.coverage <= BAND[1]]
+            yield f"| {what} | {whose} | {k} | {len(high)}: all but {'; '.join(f.name for f in rest)} |"
+        elif high:
+            named = "; ".join(f"{f.name}: {f.coverage:.1%}" for f in high)
+            yield f"| {what} | {whose} | {k} | {named} |"
+
+
 def bias_lines(found: list[Found]) -> Iterator[str]:
     """Holm over every estimate labelled unbiased; cosines and the naive way beside it."""
     labelled = [f for f in found if f.key[0] in UNBIASED and f.key[:2] != RATIO]
@@ -186,7 +200,7 @@ def show(results: Path) -> None:
     found, least = read(results)
     cells = len({f.name for f in found})
     print(f"{cells} cells, at least {least} runs each\n")
-    for lines in (coverage_table, outside_table, bias_lines):
+    for lines in (coverage_table, outside_table, too_often_table, bias_lines):
         print("\n".join(lines(found)) + "\n")
     figure(found, FIGURE)
     print(f"figure: {FIGURE.name}")

@@ -135,7 +135,7 @@ def test_names_that_cannot_be_had_are_refused(name, message):
 
 
 def test_what_the_folder_cannot_answer(scored, tmp_path):
-    with pytest.raises(NotEnoughData, match="wanted at least one"):
+    with pytest.raises(NotEnoughData, match="no prompt is left to analyse at k = 600"):
         predict(scored, "pass@600", (1,), eta=1)  # a fold has 256
     with pytest.raises(ConfigError, match="each k"):
         predict(scored, "pass@2", (), eta=1)

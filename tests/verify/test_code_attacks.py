@@ -38,6 +38,14 @@ def alive(mark):
     return found
 
 
+def stays(mark, seconds=5.0):
+    """Those still there after a while: a killed process takes a moment to go on a busy machine."""
+    until = time.monotonic() + seconds
+    while (found := alive(mark)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return found
+
+
 def test_there_are_enough():
     assert len(ATTACKS) >= 25
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
@@ -55,7 +63,7 @@ def test_an_attack_does_not_pass_and_leaves_nothing(runner, attack):
     result = runner.run(attack.program, attack.problem)
     assert not result.passed
     assert result.outcome in attack.outcomes, result
-    assert not alive(str(MEMORY))
+    assert not stays(str(MEMORY))
     assert set(Path("/proc/self/fd").iterdir()) == before
     assert runner.run(SQUARE, PROBLEM).passed  # what runs next is not harmed
 

@@ -22,7 +22,7 @@ OFTEN = 1.0  # expected draws from which on a response's probability replaces it
 def seen_at_most(pi: float, n: int, most: int) -> float:
     """P(1 ≤ Bin(n, pi) ≤ most): a response of probability pi is seen, and at most so often.
 
-    >>> seen_at_most(0.5, n=2, most=1)
+    >>> round(seen_at_most(0.5, n=2, most=1), 12)
     0.5
     """
     if pi == 1:

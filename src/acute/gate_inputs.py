@@ -6,7 +6,6 @@ prompt: `id` (text or integer), `n` responses, `c` successes, and any columns to
 Parquet. It is the input of passk-inference.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from acute.errors import ConfigError, InputError, TableError
 from acute.measure.counting import count
 from acute.measure.gate import NAMED, Answered, Known, Pairs
 from acute.run import Run
+from acute.tasks.files import json_rows
 from acute.train.state import EVALUATION_FILE, read_log
 
 TEXTS = ("prompt", "answer")  # where both sides have them they must agree
@@ -116,22 +116,13 @@ def _run_folder(path: Path) -> Side:
 
 
 def _json_lines(path: Path) -> list[tuple[str, Any]]:
-    rows = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # U+2028 may stand inside a text
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: wanted JSON lines {{id, c, n}} or .parquet, could not read: {error}"
         ) from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                rows.append((f"line {number}", json.loads(line)))
-            except (ValueError, RecursionError) as error:
-                raise TableError(
-                    f"{path} line {number}: wanted a JSON object, found a fault: {error}"
-                ) from None
-    return rows
+    return json_rows(path, text)
 
 
 def _parquet(path: Path) -> list[tuple[str, Any]]:

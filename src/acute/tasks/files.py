@@ -68,10 +68,11 @@ def _text(path: Path) -> str:
         return file.read()
 
 
-def _json_lines(path: Path) -> list[tuple[str, Any]]:
+def json_rows(path: Path, text: str) -> list[tuple[str, Any]]:
+    """The objects of JSON lines, each with where it stands. Raises TableError, naming `path` and the line."""
     rows = []
     # a line ends at "\n" alone: str.splitlines would also cut at U+2028, which JSON allows in texts
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 rows.append((f"line {number}", json.loads(line)))
@@ -87,7 +88,7 @@ def read_rows(path: Path) -> list[tuple[str, Any]]:
     try:
         if path.suffix == ".parquet":
             return [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
-        return _json_lines(path)
+        return json_rows(path, _text(path))
     except FileNotFoundError:
         raise TableError(f"wanted a prompt file at {path}, found no file") from None
     except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid, zlib.error) as error:

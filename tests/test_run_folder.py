@@ -1,6 +1,9 @@
 """A run folder by itself: made, gone on with, locked, and what it refuses. Whole runs: test_run.py."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -45,6 +48,15 @@ def test_opened_again_it_is_the_same(run):
     assert again.config == run.config
     assert again.record["stages"]["prompts"]["prompts"] == 3
     assert again.record["left_out"] == {"p1": "no response"}
+
+
+def test_a_stage_counts_its_own_processor_time_and_its_childrens(run):
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    with run.stage("prompts"):
+        time.sleep(0.3)  # takes none
+        subprocess.run([sys.executable, "-c", burn], check=True)
+    took = run.record["stages"]["prompts"]
+    assert 0.3 <= took["cpu_seconds"] <= took["seconds"] - 0.2
 
 
 def test_a_stage_is_done_only_once_its_block_has_ended(run):

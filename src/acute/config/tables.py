@@ -1,19 +1,9 @@
-"""The configuration of a run: what may be set, what it means, and refusal of everything else.
+"""The tables of a configuration, one pydantic model each: what may be set and what it means."""
 
-One pydantic model a TOML table. A wrong file is refused before any work, with every fault named:
-the key, what was wanted, what was found.
-"""
-
-import difflib
-import json
 import re
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from acute.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 VERIFIERS = ("short", "exact", "math", "code")
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
@@ -143,25 +133,6 @@ class VerifyConfig(Section):
         return kind
 
 
-def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
-    """A configuration's data with the verifier that its preset needs, where none is asked for.
-
-    Raises ConfigError, naming `origin`, where another built-in one is.
-    """
-    prompts, verify = data.get("prompts"), data.get("verify")
-    source = prompts.get("source") if isinstance(prompts, dict) else None
-    fitting = PRESET_VERIFIERS.get(source) if isinstance(source, str) else None
-    if fitting is None or not isinstance(verify, dict | None):
-        return data
-    asked = (verify or {}).get("kind", fitting[0])
-    if asked in VERIFIERS and asked not in fitting:
-        wanted = " or ".join(fitting)
-        raise ConfigError(
-            f"{origin}: verify.kind: wanted {wanted} for the answers of {source}, found {asked!r}"
-        )
-    return {**data, "verify": {**(verify or {}), "kind": asked}}
-
-
 class ScoreConfig(Section):
     """How gradients are measured."""
 
@@ -189,22 +160,6 @@ class ScoreConfig(Section):
                 f"{self.metric}, adam_state = {self.adam_state}"
             )
         return self
-
-
-class ServerConfig(Section):
-    """The server that samples where `sampling.backend = "openai"`."""
-
-    url: str = Field(min_length=1, pattern="^https?://", description="as http://localhost:8000/v1")
-    model: str | None = Field(None, min_length=1, description="its name there; absent: model.name")
-    kind: Literal["vllm", "sglang", "llama.cpp", "openai"] = Field(
-        "vllm", description="whose extensions it knows: defaults that bend sampling are switched off by them"
-    )
-    api: Literal["completions", "chat"] = Field("completions", description="chat: it renders the messages")
-    key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key, if any")
-    n_at_once: int = Field(16, ge=1, description="responses asked for in one request")
-    concurrency: int = Field(8, ge=1, le=1024, description="requests under way at once")
-    timeout: float = Field(600, gt=0, le=86400, description="seconds for one whole reply")
-    retries: int = Field(6, ge=0, le=100, description="further attempts at a request")
 
 
 class ImportedConfig(Section):
@@ -268,163 +223,3 @@ class AnalyseConfig(Section):
                 f"hard = {self.hard}, which keeps every prompt"
             )
         return self
-
-
-class Config(Section):
-    """One run, from prompts to report."""
-
-    seed: int = Field(0, ge=0, lt=2**63, description="seeds sampling and sketch")
-    control: str | None = Field(
-        None, description="path of another configuration, run beside this one in the subfolder control"
-    )
-    model: ModelConfig
-    prompts: PromptsConfig
-    sampling: SamplingConfig = SamplingConfig()
-    verify: VerifyConfig = VerifyConfig()
-    score: ScoreConfig = ScoreConfig()
-    analyse: AnalyseConfig = AnalyseConfig()
-    server: ServerConfig | None = Field(None, description='needed where sampling.backend = "openai"')
-    imported: ImportedConfig | None = Field(None, description="set by acute import alone")
-
-    @property
-    def counts_only(self) -> bool:
-        """Whether no model is known that gradients could be taken of."""
-        return self.model.name == UNKNOWN_MODEL
-
-    @model_validator(mode="after")
-    def _server_is_asked(self) -> "Config":
-        if (self.sampling.backend == "openai") != (self.server is not None):
-            raise ValueError('sampling.backend = "openai" and a section [server] belong together')
-        if self.server is None:
-            return self
-        if self.sampling.stop and self.server.kind not in ("vllm", "sglang"):
-            raise ValueError(
-                f"wanted no sampling.stop with server.kind = {self.server.kind!r}: it cuts the stop text "
-                f"off, and with it tokens that were drawn"
-            )
-        if self.counts_only and self.server.model is None:
-            raise ValueError('server.model: wanted its name at the server, as model.name = "unknown"')
-        return self
-
-    @model_validator(mode="after")
-    def _folds_reach_k(self) -> "Config":
-        if self.model.dtype == "bfloat16" and self.sampling.top_p < 1:
-            raise ValueError(
-                "wanted top_p = 1 with model.dtype = bfloat16: its rounding moves tokens in and out of the "
-                "nucleus between sampler and scorer; use float32, or sample at top_p = 1"
-            )
-        if self.counts_only and self.analyse.held_out is not None:
-            raise ValueError("analyse.held_out needs gradients, and so a model: found model.name = unknown")
-        smallest, k = self.sampling.n // self.score.folds, max(2, *self.analyse.k)
-        if smallest < k and not self.counts_only:
-            raise ValueError(
-                f"wanted sampling.n / score.folds ≥ 2 and the largest analyse.k (products pair folds), "
-                f"found {self.sampling.n} / {self.score.folds} = {smallest} < {k}: "
-                f"raise sampling.n to {k * self.score.folds}, or ask for k ≤ {smallest}"
-            )
-        return self
-
-
-def faults(error: ValidationError, model: type[BaseModel]) -> str:
-    """Every fault that pydantic found in a model's data, in one line."""
-    return "; ".join(_fault(e, model) for e in error.errors())
-
-
-def _table(annotation: Any) -> type[BaseModel]:
-    """The model of a table, optional or not."""
-    kinds = (annotation, *get_args(annotation))
-    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
-
-
-def _fault(error: Any, model: type[BaseModel]) -> str:
-    """One pydantic error in one line: key, what was wanted, what was found."""
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        section: Any = model.model_fields
-        for part in error["loc"][:-1]:
-            section = _table(section[part].annotation).model_fields
-        near = difflib.get_close_matches(str(error["loc"][-1]), list(section), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(section)}"
-        return f"{where}: unknown key{hint}"
-    if error["type"] == "missing":
-        return f"{where}: wanted a value, found none"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    message = message.replace("Input should be", "wanted", 1)
-    return f"{where}: {message}, found {error['input']!r}"
-
-
-def as_json(data: dict[str, Any], origin: str) -> str:
-    """A configuration's data in JSON, from which models are checked.
-
-    In that mode arrays become tuples and an integer may stand for a float; nothing else is bent. Raises
-    ConfigError for numbers too long and for nesting too deep.
-    """
-    try:
-        return json.dumps(data, default=str)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{origin}: wanted settings, found what cannot be written: {error}") from None
-
-
-def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
-    """Check a configuration given as a dictionary.
-
-    Raises ConfigError, naming every fault and `origin`.
-    """
-    text = as_json(with_preset_verifier(data, origin), origin)
-    try:
-        return Config.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigError(f"{origin}: {faults(error, Config)}") from None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file says. Raises ConfigError if it is missing or is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # also bytes that are no text, numbers too long, nesting too deep
-        raise ConfigError(f"{path}: wanted TOML, found a fault: {error}") from None
-
-
-def beside(path: Path, name: str) -> str:
-    """A path that the configuration at `path` names, taken from its folder. ConfigError if it is none."""
-    try:
-        return str((path.parent / name).resolve())
-    except ValueError as error:  # a null character
-        raise ConfigError(f"{path}: wanted a path, found {name!r}: {error}") from None
-
-
-def with_paths_from(path: Path, prompts: PromptsConfig) -> PromptsConfig:
-    """The prompts' settings, relative paths from the folder of `path`; a data set's begins with a dot."""
-    changes: dict[str, Any] = {}
-    if prompts.source.endswith((".jsonl", ".jsonl.gz", ".parquet")):
-        changes["source"] = beside(path, prompts.source)
-    elif prompts.source.startswith("hf:."):
-        changes["source"] = f"hf:{beside(path, prompts.source.removeprefix('hf:'))}"
-    if prompts.path is not None:
-        changes["path"] = beside(path, prompts.path)
-    return prompts.model_copy(update=changes)
-
-
-def load(path: Path) -> Config:
-    """Read a TOML file. Relative paths (prompts, labels, control, optimiser state) are taken from its folder.
-
-    Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
-    """
-    config = parse(read_toml(path), str(path))
-    changes: dict[str, Any] = {"prompts": with_paths_from(path, config.prompts)}
-    if config.analyse.labels is not None:
-        labels = beside(path, config.analyse.labels)
-        changes["analyse"] = config.analyse.model_copy(update={"labels": labels})
-    if config.control is not None:
-        changes["control"] = beside(path, config.control)
-    if config.score.adam_state is not None:
-        state = beside(path, config.score.adam_state)
-        changes["score"] = config.score.model_copy(update={"adam_state": state})
-    return config.model_copy(update=changes)

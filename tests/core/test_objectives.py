@@ -44,6 +44,24 @@ def test_names_are_read_back(name):
     assert O.parse(name).name == name
 
 
+def test_every_form_is_among_the_names_tested_here():
+    made = {
+        form for form in O.FORMS for name in POLYNOMIAL + OTHER if O.registry._read(name, form) is not None
+    }
+    assert made == set(O.FORMS)
+
+
+@pytest.mark.parametrize("beta", [800.0, 1e6])
+def test_no_risk_is_too_large_for_the_exponential(beta):
+    p = np.array([0.25, 0.5, 1.0])
+    for_hard, for_easy = O.parse(f"risk@{beta:g}"), O.parse(f"risk@{-beta:g}")
+    assert for_hard.weight(p) == pytest.approx(1 / (beta * p))
+    assert for_hard.value(p) == pytest.approx(1 + np.log(p) / beta)
+    assert for_easy.weight(p[:2]) == pytest.approx(1 / (beta * (1 - p[:2])))
+    assert for_easy.value(p[:2]) == pytest.approx(-np.log1p(-p[:2]) / beta)
+    assert for_hard.value(0.0) == 0
+
+
 @pytest.mark.parametrize(
     ("name", "weight"),
     [

@@ -11,6 +11,7 @@ from acute.measure.conflict import (
     naive,
     population_answers,
     restricted,
+    squared_norm,
 )
 from acute.measure.many import from_errors
 from acute.measure.prompts import agreement
@@ -128,3 +129,16 @@ def test_the_band_holds_all_k_at_once_and_pointwise_intervals_do_not():
 def test_the_band_is_seeded():
     curve = Curve(Measured(*world().roll(64, 4, np.random.default_rng(0)), np.inf), 8)
     assert curve.band(0) == curve.band(0) != curve.band(1)
+
+
+def test_no_cosine_where_rounding_alone_is_left_of_a_norm():
+    """n = 64, k = 32: no pair has 62 others that all fail, so ‖∇J_32‖² is estimated 0."""
+    rng = np.random.default_rng(5)
+    left = []
+    for _ in range(20):
+        c_NM = np.array([[15.0, 14.0], [30.0, 29.0]])
+        curve = Curve(Measured(np.full((2, 2), 32.0), c_NM, rng.normal(size=(2, 2, 2, 300)), np.inf), 32)
+        left.append(curve.norm[31].finite)
+        assert curve.cosine(32).estimate is None and np.isnan(curve.scale(32))
+        assert squared_norm(curve.norm[1], "finite") == curve.norm[1].finite
+    assert any(x > 0 for x in left) and np.abs(left).max() < 1e-12  # what a bare `> 0` took for a length

@@ -34,6 +34,7 @@ from acute.measure.intervals import (
 )
 
 Floats = NDArray[np.float64]
+ROUNDING = 1e-6  # of a squared norm with every rollout in both factors: what terms that cancel may leave
 MOST_BIAS = 0.25  # of a cosine, that is taken off: beyond it the expansion says nothing
 
 
@@ -74,6 +75,12 @@ def _answer(value: float, variance: float, df: float, of: Bend = UNBENT) -> Answ
         return Answer(None, None)
     found = from_error(value, float(np.sqrt(variance)), df, of=of)
     return Answer(found, p_value_negative(found, df, of))
+
+
+def squared_norm(product: Product, of: str) -> float:
+    """‖∇J‖² as estimated from a gradient's product with itself; 0 where rounding alone is left of it."""
+    found = float(getattr(product, of))
+    return 0.0 if abs(found) <= ROUNDING * product.naive else found
 
 
 class Curve:
@@ -155,7 +162,8 @@ class Curve:
 
     def _cosine(self, i: int, of: str) -> Answer:
         """I / √(‖∇J_k‖² ‖∇J_1‖²) as a ratio; the root's influence to first order, its bias to second."""
-        inner, own, first = (getattr(p, of) for p in self._three(i))
+        inner = float(getattr(self.products.product(i, 0), of))
+        own, first = (squared_norm(p, of) for p in self._three(i)[1:])
         if not (np.isfinite(inner) and own > 0 and first > 0):
             return Answer(None, None)
         if i == 0:
@@ -193,7 +201,7 @@ class Curve:
     def scale(self, k: int) -> float:
         """What inner products of these prompts are divided by to be cosines; NaN where it is unknown."""
         _, own, first = self._three(k - 1)
-        if not (own.finite > 0 and first.finite > 0):
+        if not (squared_norm(own, "finite") > 0 and squared_norm(first, "finite") > 0):
             return float("nan")
         unequal = own.deviation_NM / own.finite - first.deviation_NM / first.finite
         return float(np.sqrt(own.finite * first.finite)) * (1 + self._too_large(unequal, "finite"))

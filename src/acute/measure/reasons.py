@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from acute.measure.conflict import Curve
+from acute.measure.conflict import Curve, squared_norm
 from acute.measure.prompts import PerPrompt
 
 NEGATIVE = "the estimate of ‖{}‖² is {:.2g}, not positive: noise outweighs the gradient; take more responses"
@@ -16,7 +16,7 @@ def reasons(curve: Curve, ks: Sequence[int], found: PerPrompt, missing: Sequence
     told = {}
     for part, of in (("conflict", "finite"), ("conflict_population", "population")):
         for k in ks:
-            lengths = {"∇J_1": getattr(curve.norm[0], of), f"∇J_{k}": getattr(curve.norm[k - 1], of)}
+            lengths = {f"∇J_{j}": squared_norm(curve.norm[j - 1], of) for j in (1, k)}
             if of == "population" and curve.N < 2:
                 told[f"{part}.cosine.{k}"] = told[f"{part}.inner.{k}"] = "one prompt says nothing of others"
                 continue

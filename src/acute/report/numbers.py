@@ -72,6 +72,8 @@ def show(estimate: Json | None, reason: str = UNKNOWN, signed: bool = False) -> 
     error, lo, hi = (value_of(estimate, member) for member in ("se", "lo", "hi"))
     if error is None and lo is not None and hi is not None:
         error = (hi - lo) / 4
+    if error is not None and lo is not None and hi is not None:
+        error = min(error, hi - lo)  # an interval that is cut, as a cosine's at ±1, tells more than its error
     interval = "no interval" if lo is None or hi is None else between(lo, hi, error, signed)
     return Shown(number(value, error, signed), interval, value, lo, hi)
 

@@ -87,7 +87,7 @@ def loaded_after(code):
     return set(done.stdout.split("\n")[-2].split())
 
 
-HEAVY = {"torch", "transformers", "scipy", "pyarrow", "plotly", "pandas"}
+HEAVY = {"torch", "transformers", "scipy", "pyarrow", "plotly", "pandas", "rich", "pygments"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # its panels cost as much CPU time as all the rest of --help
     epilog="Try first: acute run (a real 135M model, about three minutes on two cores).",
 )
 

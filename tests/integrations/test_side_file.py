@@ -8,8 +8,9 @@ from acute.core.advantages.pass_at_one import rloo
 from acute.core.mitigations.projection import projection
 from acute.core.mitigations.reweighting import reweighting
 from acute.errors import ConfigError, InputError
+from acute.integrations.grouped import grouped_advantages
 from acute.integrations.side_file import Weights, read_weights, weights_of, write_weights
-from acute.integrations.verl import grouped_advantages, settings
+from acute.integrations.verl import settings
 from acute.train.target import target
 from tests.core.mitigations.exact import IN_CONFLICT
 

@@ -13,37 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from acute.core.advantages.pass_at_one import rloo
-from acute.errors import ConfigError, InputError
+from acute.errors import ConfigError
+from acute.integrations.grouped import on_tokens
 from acute.integrations.side_file import Weights, read_weights
 from acute.train.target import Target, target
 
-Floats = NDArray[np.float64]
 NAME = "acute"
 OPTIONS = ("objective", "weights")
-
-
-def grouped_advantages(rewards: Floats, uid: Any, of: Target, weights: Weights) -> Floats:
-    """Advantages of responses in any order, shape (R,): responses with one `uid` are one group.
-
-    InputError where a group is smaller than the objective needs.
-    """
-    out = np.zeros_like(rewards)
-    names = np.asarray([str(u) for u in uid])
-    for name in np.unique(names):
-        member = np.flatnonzero(names == name)
-        if len(member) < of.least_n:
-            raise InputError(
-                f"objective {of.name!r} needs groups of {of.least_n} or more, found {len(member)}"
-            )
-        added = float(weights.added_to([str(name)])[0])
-        out[member] = weights.scale * of.advantage(rewards[member])
-        if added:
-            out[member] += added * rloo(rewards[member])
-    return out
 
 
 def settings(config: Any) -> tuple[Target, Weights]:
@@ -69,13 +45,7 @@ def estimator(token_level_rewards: Any, response_mask: Any, index: Any, config: 
 
     verl passes every estimator more than it needs; what is not named here is not used.
     """
-    import torch
-
-    of, weights = settings(config)
-    rewards = token_level_rewards.detach().sum(-1).double().cpu().numpy()
-    found = grouped_advantages(rewards, index, of, weights)
-    flat = torch.as_tensor(found, dtype=token_level_rewards.dtype, device=token_level_rewards.device)
-    advantages = flat[:, None] * response_mask
+    advantages = on_tokens(token_level_rewards, response_mask, index, *settings(config))
     return advantages, advantages
 
 

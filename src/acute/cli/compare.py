@@ -11,7 +11,7 @@ def compare(
     page: Path | None = typer.Option(None, "--page", help="Also write a page with the curves here (.html)."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
-    """Pass@k, cosines and k† of several runs: checkpoints, models, parameter subsets, mixes of prompts."""
+    """Pass@k, cosines and k† of several runs. Checkpoints, models, parameter subsets, mixes of prompts."""
     from acute.errors import InputError
     from acute.report.compare import compared, read_runs, table, write_compare_page
 

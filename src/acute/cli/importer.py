@@ -48,7 +48,7 @@ def import_log(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
-    """Make a run folder of rollouts that TRL, verl or another program logged.
+    """Read rollouts that another program logged. TRL, verl, … : they become a run folder.
 
     acute profile, gate, analyse and report work on it; with --model, acute score too.
     """

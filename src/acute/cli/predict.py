@@ -24,7 +24,7 @@ def predict(
     n: int = typer.Option(16, "-n", min=1, help="Group size, where the objective is an estimator."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
-    """Change of pass@1 and pass@k after one step of plain gradient ascent, with intervals.
+    """What one step would do to pass@1 and pass@k. Plain gradient ascent, with intervals.
 
     To first order, and with log-odds moving straight; where the two part, the step is too long for the first.
     """

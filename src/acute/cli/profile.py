@@ -48,7 +48,7 @@ def profile(
     plot: Path | None = typer.Option(None, help="Write W(p) of all as a figure to this HTML file."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Exact prompt weight W(p) of advantage estimators, or what the log of a run folder holds.
+    """Which prompts an estimator weights; what a log holds.
 
     On a folder, before any model is loaded: difficulty, groups without a signal, truncation, suspected
     verifier faults, the share of each estimator's weight that hard prompts take.

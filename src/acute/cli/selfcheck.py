@@ -17,7 +17,7 @@ def selfcheck(
     seed: int = typer.Option(0, help="Of the responses and of the sketch."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
-    """Does the fast gradient path agree with the slow reference on this model? Exit code 1 if not."""
+    """Check the fast gradients on a model. Against the slow reference; exit code 1 if they disagree."""
     from acute.config import parse
     from acute.gradients.forward import Sampled
     from acute.gradients.parameters import selected

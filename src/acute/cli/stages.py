@@ -111,7 +111,7 @@ def verify(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
 
 def score(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Measure the gradients of a run folder's responses; under torchrun, on all its ranks."""
+    """Measure the gradients of the responses. Under torchrun, on all its ranks."""
     from acute.ranks import launched
     from acute.run import Run
     from acute.stages import run_until
@@ -131,7 +131,7 @@ def score(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
 
 def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Estimate conflict and its causes from the scored responses: writes analysis.json."""
+    """Estimate conflict and its causes. From the scored responses; writes analysis.json."""
     from acute.run import Run
     from acute.stages import analyse as again
     from acute.stages import run_until
@@ -144,7 +144,7 @@ def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
 
 
 def report(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Write the report page of an analysed run folder, or of a training."""
+    """Write the report page. Of an analysed run folder, or of a training."""
     from acute.report.training import is_training, write_training_page
     from acute.run import Run
     from acute.stages import report as make_report

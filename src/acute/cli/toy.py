@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 app = typer.Typer(
-    help="The paper's contextual bandit, exactly: its table, and its Figs. 2-5.", no_args_is_help=True
+    help="The paper's contextual bandit. Exactly: its table, and its Figs. 2-5.", no_args_is_help=True
 )
 
 

@@ -33,7 +33,7 @@ def gate(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
-    """Promote a checkpoint, or not. Is pass@k up and pass@1 not down by more than the margin? Paired by prompt.
+    """Promote a checkpoint, or not. Is pass@k up, pass@1 not down by more than the margin? Paired by prompt.
 
     Exit code 0: promote. 1: do not promote, one of the two fails. 3: these data cannot tell.
     """

@@ -91,3 +91,47 @@ def test_one_fold_has_no_products_of_a_prompt_with_itself():
     n, c, sums = (x.sum(1, keepdims=True) for x in world(N=N).roll(48, 2, np.random.default_rng(0)))
     found = parts(sums, Products(sums, coefficients([unbiased(1)], n, c)), 0, np.arange(N))
     assert np.isnan(found.value_G).all()
+
+
+MANY = 600
+
+
+def rolled_many(seed, folds=2):
+    """Prompts of which a third show no gradient."""
+    n, c, sums = world(N=MANY).roll(24, folds, np.random.default_rng(seed))
+    c[::3] = n[::3]
+    sums[::3] = 0
+    return n, c, sums
+
+
+@pytest.mark.parametrize("folds", [2, 3])
+def test_error_through_the_direction_from_some_prompts_is_that_from_all(folds):
+    n, c, sums = rolled_many(0, folds)
+    products = Products(sums, coefficients([unbiased(1), unbiased(4)], n, c))
+    whole, some = (parts(sums, products, 1, np.arange(MANY), most) for most in (MANY, 200))
+    np.testing.assert_array_equal(some.value_G, whole.value_G)
+    shown = whole.variance_G > 0
+    ratio = some.variance_G[shown] / whole.variance_G[shown]
+    assert 0.97 < ratio.mean() < 1.03 and np.quantile(np.abs(ratio - 1), 0.95) < 0.1
+    ratio = some.squares_G[shown] / whole.squares_G[shown]
+    assert 0.9 < ratio.mean() < 1.1
+
+
+def test_with_every_noisy_prompt_drawn_it_is_exactly_the_same():
+    n, c, sums = rolled_many(1)
+    products = Products(sums, coefficients([unbiased(1), unbiased(4)], n, c))
+    group_N = np.arange(MANY) - 1  # the first prompt is in no group
+    group_N[-40:] = group_N[-80:-40]  # some groups hold two
+    group_N[5] = MANY - 2
+    noisy = int((c.sum(1) < n.sum(1)).sum())
+    assert noisy < 500 < group_N.max() + 1
+    found = parts(sums, products, 1, group_N, 500)
+    assert_equal(found, list(zip(*parts(sums, products, 1, group_N), strict=True)))
+
+
+def test_without_any_noise_there_is_no_error():
+    n, c, sums = rolled_many(2)
+    sums[:] = 0
+    c[:] = n
+    products = Products(sums, coefficients([unbiased(1)], n, c))
+    assert not parts(sums, products, 0, np.arange(MANY), 100).variance_G.any()

@@ -227,7 +227,10 @@ def test_interaction_is_the_mean_over_pairs_of_prompts(rollout):
     pairs = (g2 @ g1.T + g1 @ g2.T) / 2 - product.population
     pairs = pairs - (product.psi_N[:, None] + product.psi_N) / 2
     want = sum(psi[x] * psi[y] * pairs[x, y] for x in range(N) for y in range(N) if x != y) / (N * (N - 1))
-    assert_close(products.interaction(0, 1, psi), want, slack=1e-8)
+    other = product.psi_N - psi
+    found, *_, again = products.interactions([(0, 1, psi), (1, 1, other), (0, 1, psi)])
+    assert_close(found, want, slack=1e-8)
+    assert found == again
 
 
 def test_with_many_responses_every_estimate_is_the_truth():

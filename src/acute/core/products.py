@@ -179,19 +179,20 @@ class Product:
     psi_N: Floats
 
 
-def weighted(sums_NMOD: Sums | Rows, weight_JNO: Floats) -> Floats:
-    """Σ of all group sums, weighted, (J, D); NaN weights count as 0."""
+def weighted(sums_NMOD: Sums | Rows, weight_of: Callable[[slice], Floats], rows: int) -> Floats:
+    """Σ of all group sums, weighted, (R, D): `weight_of` some prompts (R, n, O); NaN weights count as 0."""
     N, M, outcomes, D = sums_NMOD.shape
-    found, dtype = np.zeros((len(weight_JNO), D)), sums_NMOD.dtype
+    found, dtype = np.zeros((rows, D)), sums_NMOD.dtype
     for part in blocks(N, M * outcomes * D * dtype.itemsize):
         total = sums_NMOD[part].sum(1).reshape(-1, D)
-        found += np.nan_to_num(weight_JNO[:, part]).reshape(-1, len(total)).astype(dtype) @ total
+        found += np.nan_to_num(weight_of(part)).reshape(-1, len(total)).astype(dtype) @ total
     return found
 
 
 def mean_gradients(sums_NMOD: Sums | Rows, full_JNO: Floats) -> Floats:
     """The mean over prompts of each objective's gradient, (J, D); NaN coefficients count as 0."""
-    return np.asarray(weighted(sums_NMOD, full_JNO) / sums_NMOD.shape[0])
+    total_JD = weighted(sums_NMOD, lambda part: full_JNO[:, part], len(full_JNO))
+    return np.asarray(total_JD / sums_NMOD.shape[0])
 
 
 class Products:
@@ -246,22 +247,28 @@ class Products:
         psi = others * N / max(N - 1, 1) - 2 * population
         return Product(float(finite), float(population), float(naive), deviation, psi)
 
-    def interaction(self, j: int, k: int, psi_N: Floats) -> float:
-        """E[ψ ψ' h(x, x')]: how far two prompts that both lie high are, together, higher still.
+    def interactions(self, asked: Sequence[tuple[int, int, Floats]]) -> list[float]:
+        """E[ψ ψ' h(x, x')] for each (j, k, ψ): how far two prompts that lie high are, together, higher still.
 
-        h is what the pair adds to the product of j and k beyond the influences of its two prompts, ψ any
-        influence. It bends the law of `population` as skewness does, being quadratic in the gradients.
+        h is what the pair adds to the product of j and k beyond the influences of its two prompts, ψ (N,) any
+        influence. It bends the law of `population` as skewness does, being quadratic in the gradients. All
+        that are asked for at once take one pass over the sums.
 
         Reference: the second-order kernel of a U-statistic in Helmers 1991, Ann. Statist. 19.
         """
         N, full = self.N, self.coefs.full_JNO
-        product = self.product(j, k)
-        sums_2D = weighted(self.sums_NMOD, full[[j, k]] * psi_N[:, None])
-        itself = (psi_N**2 * np.einsum("no,noq,nq->n", full[j], self.total_NOQ, full[k])).sum()
-        pairs = sums_2D[0] @ sums_2D[1] - itself
-        # the influences' own part of a pair, Σ_{x≠x'} ψ ψ' (θ + (ψ_h + ψ_h')/2), with Σψ = 0
-        influences = -product.population * (psi_N**2).sum() - (psi_N**2 * product.psi_N).sum()
-        return float((pairs - influences) / (N * (N - 1)))
+        which = [i for j, k, _ in asked for i in (j, k)]
+        psi_RN = np.repeat([psi for _, _, psi in asked], 2, axis=0)
+        sums_RD = weighted(self.sums_NMOD, lambda part: full[which, part] * psi_RN[:, part, None], len(which))
+        found = []
+        for (j, k, psi_N), first_D, second_D in zip(asked, sums_RD[::2], sums_RD[1::2], strict=True):
+            product = self.product(j, k)
+            itself = (psi_N**2 * np.einsum("no,noq,nq->n", full[j], self.total_NOQ, full[k])).sum()
+            pairs = first_D @ second_D - itself
+            # the influences' own part of a pair, Σ_{x≠x'} ψ ψ' (θ + (ψ_h + ψ_h')/2), with Σψ = 0
+            influences = -product.population * (psi_N**2).sum() - (psi_N**2 * product.psi_N).sum()
+            found.append(float((pairs - influences) / (N * (N - 1))))
+        return found
 
     def own(self, j: int, k: int) -> Floats:
         """Each prompt's product with itself, from pairs of responses of different folds."""

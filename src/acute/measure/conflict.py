@@ -6,6 +6,7 @@ What is measured once (`Measured`) answers for every k, family and prompt by ari
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +101,8 @@ class Curve:
         """The curve whose J_k is Σ_m mix_KK[k-1, m-1] J_m of this one, up to a constant."""
         other = copy(self)
         other.products = self.products.combined(mix_KK)
+        for name in ("_inner_bends", "_cosine_bends"):  # of the objectives before
+            vars(other).pop(name, None)
         return other
 
     @property
@@ -149,8 +152,16 @@ class Curve:
         psi = product.psi_N
         variance, df = prompt_variance(psi)
         total = variance + self._sketch_variance(i, "population")
-        of = bend(psi, self.products.interaction(i, 0, psi)) if self.N > 1 else UNBENT
-        return _answer(product.population, total, df, of)
+        return _answer(product.population, total, df, self._inner_bends[i])
+
+    @cached_property
+    def _inner_bends(self) -> list[Bend]:
+        """Of ⟨∇J_k, ∇J_1⟩ of the distribution, for every k: together they take one pass over the sums."""
+        if self.N < 2:
+            return [UNBENT] * len(self.k)
+        psi = [product.psi_N for product in self.with_first[: len(self.k)]]
+        found = self.products.interactions([(i, 0, psi_N) for i, psi_N in enumerate(psi)])
+        return [bend(psi_N, together) for psi_N, together in zip(psi, found, strict=True)]
 
     def cosine(self, k: int) -> Answer:
         """cos(∇J_k, ∇J_1) of these prompts; None where an estimated squared norm is not positive."""
@@ -181,7 +192,7 @@ class Curve:
             total, df = self._variance(a - r * of_scale, of)
             return total + from_sketch, df
 
-        bent = self._cosine_bend(i, a, of_scale, unequal) if of == "population" else UNBENT
+        bent = self._cosine_bends[i] if of == "population" else UNBENT
         return Answer(ratio(inner, scale, variance_along, (-1.0, 1.0), too_large, bent), None)
 
     def _variance(self, influence: Floats, of: str) -> tuple[float, float]:
@@ -206,15 +217,33 @@ class Curve:
         unequal = own.deviation_NM / own.finite - first.deviation_NM / first.finite
         return float(np.sqrt(own.finite * first.finite)) * (1 + self._too_large(unequal, "finite"))
 
-    def _cosine_bend(self, i: int, a: Floats, of_scale: Floats, unequal: Floats) -> Bend:
-        """Of I - r √(B C) at the estimated cosine r, with the root to second order."""
-        inner, own, first = (p.population for p in self._three(i))
-        scale = float(np.sqrt(own * first))
-        r = min(max(inner / scale, -1.0), 1.0)
-        psi = a - r * of_scale
-        of_i, of_own, of_first = (self.products.interaction(*x, psi) for x in ((i, 0), (i, i), (0, 0)))
-        root = scale / 2 * (of_own / own + of_first / first) - scale / 4 * float((psi * unequal).mean()) ** 2
-        return bend(psi, of_i - r * root)
+    @cached_property
+    def _cosine_bends(self) -> dict[int, Bend]:
+        """Of I - r √(B C) at the estimated cosine r of the distribution, with the root to second order.
+
+        By objective, for those that have a cosine; together they take one pass over the sums.
+        """
+        asked: list[tuple[int, int, Floats]] = []
+        of: dict[int, tuple[float, ...]] = {}
+        for i in range(1, len(self.products.coefs.objective_J)):
+            three = self._three(i)
+            inner, own, first = (p.population for p in three)
+            if not (np.isfinite(inner) and own > 0 and first > 0):
+                continue
+            a, b, c = (p.psi_N for p in three)
+            scale = float(np.sqrt(own * first))
+            r = min(max(inner / scale, -1.0), 1.0)
+            psi = a - r * scale / 2 * (b / own + c / first)
+            asked += [(i, 0, psi), (i, i, psi), (0, 0, psi)]
+            of[i] = own, first, scale, r, float((psi * (b / own - c / first)).mean())
+        found = iter(self.products.interactions(asked))
+        bends = {}
+        for i, (_, _, psi) in zip(of, asked[::3], strict=True):
+            own, first, scale, r, together = of[i]
+            of_i, of_own, of_first = (next(found) for _ in range(3))
+            root = scale / 2 * (of_own / own + of_first / first) - scale / 4 * together**2
+            bends[i] = bend(psi, of_i - r * root)
+        return bends
 
 
 def naive(measured: Measured, ks: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -257,7 +286,7 @@ def population_answers(measured: Measured, k: int, share_JN: Floats) -> list[Ans
     some = base if k == 1 else coefficients([unbiased(k)], measured.n_NM, measured.c_NM)
     products = Products(measured.sums_NMOD, base + some.restricted(share_JN))
     first = products.product(0, 0).population
-    answers = []
+    asked, known = [], []
     for j, share_N in enumerate(share_JN, start=1):
         found = products.product(j, 0)
         psi = found.psi_N - found.population * (share_N - 1)
@@ -265,5 +294,7 @@ def population_answers(measured: Measured, k: int, share_JN: Floats) -> list[Ans
         value = found.population + float((psi * (share_N - 1)).mean()) / len(psi)
         norm = max(products.product(j, j).population * first, 0.0)
         total = variance + (norm + found.population**2) / measured.sketch_size
-        answers.append(_answer(value, total, df, bend(psi, products.interaction(j, 0, psi))))
-    return answers
+        asked.append((j, 0, psi))
+        known.append((value, total, df))
+    bends = [bend(psi, x) for (_, _, psi), x in zip(asked, products.interactions(asked), strict=True)]
+    return [_answer(*members, of) for members, of in zip(known, bends, strict=True)]

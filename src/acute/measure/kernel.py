@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.blocks import blocks
+from acute.core.parts import contrasts
 from acute.core.products import Products, coefficients, deviation_map, unbiased
 from acute.measure.conflict import Measured
 
@@ -38,12 +39,14 @@ def kernel(measured: Measured) -> Kernel:
     full_NO, map_NMMO = coefs.full_JNO[0], deviation_map(coefs, 0)
     sums, (N, M, outcomes, D) = measured.sums_NMOD, measured.sums_NMOD.shape
     parts = list(blocks(N, M * outcomes * D * sums.dtype.itemsize))
-    gradient_ND = np.concatenate([np.einsum("no,nmod->nd", full_NO[part], sums[part]) for part in parts])
+    gradient_ND = np.empty((N, D), sums.dtype)
+    for part in parts:
+        gradient_ND[part] = np.einsum("no,nod->nd", full_NO[part].astype(sums.dtype), sums[part].sum(1))
     found, spread = (gradient_ND @ gradient_ND.T).astype(float), np.empty((N, N))
     for part in parts:  # each prompt's error along every prompt's gradient
-        grouped = sums[part].reshape(-1, M * outcomes, D)
-        folds_NMD = map_NMMO[part].reshape(len(grouped), M, -1) @ grouped
-        spread[part] = ((folds_NMD @ gradient_ND.T) ** 2).sum(1)
+        contrast_RD = contrasts(sums, map_NMMO, part).reshape(-1, D)
+        along = (contrast_RD @ gradient_ND.T).reshape(-1, M - 1, N)
+        spread[part] = np.einsum("nhx,nhx->nx", along, along)
     np.fill_diagonal(found, Products(sums, coefs).own(0, 0))
     variance = spread + spread.T
     np.fill_diagonal(variance, 4 * np.diag(spread))  # both factors move together

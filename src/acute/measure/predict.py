@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.core.estimate import Estimate
-from acute.core.parts import parts
+from acute.core.parts import values
 from acute.core.products import Advantage, Product, Products, coefficients, unbiased
 from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
@@ -75,7 +75,7 @@ class Slopes:
             raise NotEnoughData(
                 "the objective needs more rewarded responses in each fold of a prompt than there are"
             )
-        self.slope_N = parts(measured.sums_NMOD, products, 1, np.arange(self.N)).value_G
+        self.slope_N = values(products, 1)
         self.p_N = measured.c_N / measured.n_N
 
     def log_odds_per_eta(self) -> float:

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "progress": set(),
     "ranks": set(),
     "core": set(),
+    "plan": set(),
     "config": set(),
     "table": set(),
     "run": {"table", "config"},

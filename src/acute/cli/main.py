@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from acute import __version__
-from acute.cli import compare, doctor, gate, importer, predict, profile, selfcheck, stages, toy, train
+from acute.cli import compare, doctor, gate, importer, plan, predict, profile, selfcheck, stages, toy, train
 from acute.errors import AcuteError, InputError, OutsideError
 
 INTERRUPTED = 130
@@ -51,6 +51,7 @@ for _command in (
     profile.profile,
     gate.gate,
     predict.predict,
+    plan.plan,
     compare.compare,
     selfcheck.selfcheck,
     doctor.doctor,

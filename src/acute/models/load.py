@@ -40,7 +40,7 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "acute"
 
 
-def _bundled(name: str) -> Path:
+def bundled(name: str) -> Path:
     """Folder with the dense weights of a bundled model, made once from its package's GGUF file."""
     package, requirement = BUNDLED[name]
     spec = importlib.util.find_spec(package)
@@ -100,7 +100,7 @@ def load_policy(
         raise ModelError("model.device = 'cuda', but torch sees no GPU here: use auto or cpu")
     if name.startswith("bundled:") and name not in BUNDLED:
         raise ModelError(f"wanted a bundled model ({', '.join(BUNDLED)}), found {name!r}")
-    folder: str | Path = _bundled(name) if name in BUNDLED else name
+    folder: str | Path = bundled(name) if name in BUNDLED else name
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))

@@ -1,0 +1,62 @@
+"""Bytes against what torch keeps, and against counts by hand."""
+
+import pytest
+import torch
+import transformers
+
+from acute.gradients.store import part_bytes
+from acute.plan import memory
+from acute.stages.plan import sizes_of
+from tests.plan.test_flops import LLAMA
+
+
+def model():
+    config = transformers.LlamaConfig(**LLAMA, attn_implementation="sdpa")
+    return transformers.LlamaForCausalLM(config)
+
+
+def test_activations_are_what_backward_keeps():
+    policy, tokens = model(), 256
+    own = {p.data_ptr() for p in policy.parameters()}
+    kept = {}
+
+    def keep(x):
+        storage = x.untyped_storage()
+        if x.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        policy.model(torch.ones(1, tokens, dtype=torch.long), use_cache=False)
+    found = memory.activations(sizes_of(policy), 4, tokens)
+    assert found == pytest.approx(sum(kept.values()), rel=0.5)
+
+
+def test_the_cache_is_keys_and_values_of_every_layer():
+    policy = model()
+    out = policy(torch.ones(3, 10, dtype=torch.long), use_cache=True)
+    held = sum(x.nbytes for layer in out.past_key_values.layers for x in (layer.keys, layer.values))
+    assert memory.cache(sizes_of(policy), 4, 30) == held
+
+
+def test_a_prompts_sketches_take_so_many_bytes_on_disk():
+    import numpy as np
+
+    size = 512
+    held = len(part_bytes(np.zeros((2, 2, size)), {}))
+    assert memory.sketches(1, 2, size) == pytest.approx(held, rel=0.15)
+    assert memory.sketches(100_000, 2, 65_536) == 104_857_600_000  # 105 GB
+
+
+def test_sharded_over_one_rank_it_is_whole_and_over_more_it_shrinks():
+    shape = sizes_of(model())
+    whole = memory.scoring(shape, 2, 100, 50)
+    assert memory.scoring_sharded(shape, 2, 100, 50, 1) == whole
+    eight, sixteen = (memory.scoring_sharded(shape, 2, 100, 50, ranks) for ranks in (8, 16))
+    assert whole > eight > sixteen
+    assert eight - sixteen == pytest.approx(memory.weights(shape, 2) / 16)
+
+
+def test_metric_adam_holds_a_scale_for_every_weight():
+    shape = sizes_of(model())
+    assert memory.scoring(shape, 2, 1, 1, True) - memory.scoring(shape, 2, 1, 1) == 4 * shape.stored

@@ -36,9 +36,9 @@ def plan(
     ),
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Tokens, operations, memory, disk and time of each stage of `acute run`, before you start.
+    """What a run costs, before you start.
 
-    On this machine a few prompts are tried; for other machines published rates are taken. What is assumed is
+    Tokens, operations, memory, disk and time of each stage. On this machine a few prompts are tried; for other machines published rates are taken. What is assumed is
     said. Not for acute train.
     """
     from acute.stages.plan import Given

@@ -1,14 +1,14 @@
 """How long the analysis takes as prompts grow, beside what each part of it could be compared with.
 
     python bench/bench_analyse.py
-    python -m venv /tmp/peer && /tmp/peer/bin/pip install passk-inference==0.3.1
+    python -m venv /tmp/peer && /tmp/peer/bin/pip install passk-inference==0.3.1 scorio==0.2.3
     python bench/bench_analyse.py --peer /tmp/peer/bin/python --repeat 5
 
 Each measurement is a process of its own on synthetic tables and sketches of the quickstart's form, so that
 its peak memory is its own; seconds are processor time on one thread. First the counts alone: 10^6 responses
 from Parquet, pass@k with errors and bands for all k ≤ 16, of these prompts and of their distribution, beside
-passk-inference on the same counts. Then the whole stage, beside one read of the sketches' file, the least
-that anything can cost.
+passk-inference on the same counts and scorio on the same rewards, in turn. Then the whole stage, beside one
+read of the sketches' file, the least that anything can cost.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +26,10 @@ import pyarrow as pa
 from acute.config import parse
 from acute.gradients.store import write_sketches
 from acute.run import Run
+from ratios import record
 
 N_MOST, n, FOLDS, K = 31_250, 32, 2, 16
-STAGE = [(500, 65_536), (2_000, 16_384), (10_000, 1_024), (N_MOST, 1_024)]
+STAGE = [(500, 65_536), (2_000, 4_096), (10_000, 1_024), (N_MOST, 1_024), (100_000, 1_024)]
 
 COUNTS = """
 import json, resource, sys, time
@@ -63,6 +63,19 @@ rows = np.stack([pass_at_k(c, n, k) for k in range(1, 17)], 1)
 found = simultaneous_band(rows)
 print(json.dumps({"seconds": time.process_time() - started, "mean": found["mean"].tolist(),
     "lower": found["lower"].tolist()}))
+"""
+SCORIO = """
+import json, sys, time
+import numpy as np
+from scorio.eval import pass_at_k, pass_at_k_ci
+rewards = np.load(sys.argv[1])
+ks = range(1, 17)
+started = time.process_time()
+means = [float(pass_at_k(rewards, k)) for k in ks]
+estimates = time.process_time()
+intervals = [pass_at_k_ci(rewards, k) for k in ks]
+ended = time.process_time()
+print(json.dumps({"seconds": ended - started, "estimates": estimates - started, "mean": means}))
 """
 ANALYSE = """
 import json, sys, time
@@ -137,7 +150,7 @@ def folder(path, N, size, seed=0):
     facts = {"prompt_ids": ids.tolist(), "successes": right.sum(1).astype(float).tolist()}
     facts.update(engine="sketch", parameters="all", seed=seed)
     write_sketches(path, sums(), (N, FOLDS, 2, size), facts)
-    return np.full(N, float(n)), right.sum(1).astype(float)
+    return right
 
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -156,58 +169,78 @@ def asked(code, *arguments, python=sys.executable):
 
 
 def spread(values):
-    return f"{statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})"
+    return {"median": statistics.median(values), "smallest": min(values), "largest": max(values)}
+
+
+def said(found, unit="s"):
+    return f"{found['median']:.2f} {unit} ({found['smallest']:.2f} to {found['largest']:.2f})"
 
 
 def counts_part(where, repeat, peer):
-    n_N, c_N = folder(where, N_MOST, 64)
-    np.save(where / "counts.npy", np.stack([n_N, c_N]))
-    found = [asked(COUNTS, where) for _ in range(repeat)]
-    total = [f["read"] + f["population"] + f["these"] for f in found]
-    print(f"{N_MOST * n:,} responses, {N_MOST:,} prompts, all k ≤ {K}, estimates and bands: {spread(total)}")
-    print(f"  of it reading and counting Parquet {spread([f['read'] for f in found])}")
-    print(f"  peak memory of the process {max(f['GiB'] for f in found):.2f} GiB")
-    if peer is None:
-        return
-    other = [asked(PEER, where / "counts.npy", python=peer) for _ in range(repeat)]
-    same = max(abs(a - b) for a, b in zip(found[0]["mean"], other[0]["mean"], strict=True))
-    ends = max(abs(a - b) for a, b in zip(found[0]["lower"], other[0]["lower"], strict=True))
-    ratios = [o["seconds"] / f["population"] for o, f in zip(other, found, strict=True)]
-    print(f"  passk-inference, pass@k of the distribution and band: {spread([o['seconds'] for o in other])};")
+    """The counts, and the peers on the same counts, in turn."""
+    right = folder(where, N_MOST, 64)
+    np.save(where / "counts.npy", np.stack([np.full(N_MOST, float(n)), right.sum(1).astype(float)]))
+    np.save(where / "rewards.npy", right.astype(int))
+    ours, passk, scorio = [], [], []
+    for _ in range(repeat):
+        ours.append(asked(COUNTS, where))
+        if peer is not None:
+            passk.append(asked(PEER, where / "counts.npy", python=peer))
+            scorio.append(asked(SCORIO, where / "rewards.npy", python=peer))
+    rows = {
+        "seconds": spread([f["read"] + f["population"] + f["these"] for f in ours]),
+        "read": spread([f["read"] for f in ours]),
+        "GiB": max(f["GiB"] for f in ours),
+    }
     print(
-        f"  acute for the same: {spread([f['population'] for f in found])}, "
-        f"{statistics.median(ratios):.0f} times faster"
+        f"{N_MOST * n:,} responses, {N_MOST:,} prompts, k ≤ {K}, estimates and bands: {said(rows['seconds'])}"
     )
-    print(f"  means differ by at most {same:.1e}, lower ends of the band by {ends:.1e}")
+    print(f"  of it reading and counting {said(rows['read'])}; peak memory {rows['GiB']:.2f} GiB")
+    for name, other, part in (("passk-inference", passk, "population"), ("scorio", scorio, "these")):
+        if other:
+            ratios = [o["seconds"] / f[part] for o, f in zip(other, ours, strict=True)]
+            rows[name] = spread(ratios) | {"seconds": statistics.median(o["seconds"] for o in other)}
+            apart = max(abs(a - b) for a, b in zip(ours[0]["mean"], other[0]["mean"], strict=True))
+            print(f"  {name}: {said(rows[name], 'times')}; means differ by at most {apart:.1e}")
+            if apart > 1e-9:
+                raise SystemExit(f"{name} and acute disagree")
+    return rows
 
 
 def stage_part(where, N, size, repeat):
     folder(where, N, size)
     found = [asked(ANALYSE, where) for _ in range(repeat)]
-    GiB = asked(PEAK, where)
-    held = (where / "sketch.npy").stat().st_size / 2**30
-    ratio = statistics.median(f["seconds"] / f["read"] for f in found)
+    row = {
+        "seconds": spread([f["seconds"] for f in found]),
+        "reads": spread([f["seconds"] / f["read"] for f in found]),
+        "GiB": asked(PEAK, where),
+        "sketches_GiB": (where / "sketch.npy").stat().st_size / 2**30,
+    }
     print(
-        f"acute analyse, {N:,} prompts, sketch {size:,} ({held:.2f} GiB): "
-        f"{spread([f['seconds'] for f in found])}, {ratio:.0f} times one read of the sketches; "
-        f"peak memory {GiB:.2f} GiB",
+        f"acute analyse, {N:,} prompts, sketch {size:,} ({row['sketches_GiB']:.2f} GiB): "
+        f"{said(row['seconds'])}, "
+        f"{row['reads']['median']:.0f} times one read of the sketches; peak memory {row['GiB']:.2f} GiB",
         flush=True,
     )
+    return row
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", help="a Python that has passk-inference")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peer", help="a Python that has passk-inference and scorio")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--stage-repeat", type=int, default=3, help="of the whole stage")
     parser.add_argument("--most", type=int, default=N_MOST, help="the whole stage up to so many prompts")
     options = parser.parse_args()
+    rows = {}
     with tempfile.TemporaryDirectory() as scratch:
-        counts_part(Path(scratch) / "counts", options.repeat, options.peer)
+        rows["counts"] = counts_part(Path(scratch) / "counts", options.repeat, options.peer)
+        record("analyse", rows)
         for N, size in STAGE:
             if options.most >= N:
-                began = time.perf_counter()
-                stage_part(Path(scratch) / f"stage-{N}", N, size, options.repeat)
-                print(f"  (with making the data {time.perf_counter() - began:.0f} s)", flush=True)
+                with tempfile.TemporaryDirectory() as own:
+                    rows[f"{N} × {size}"] = stage_part(Path(own) / "run", N, size, options.stage_repeat)
+                    record("analyse", rows)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def plan(
 ) -> None:
     """What a run costs, before you start.
 
-    Tokens, operations, memory, disk and time of each stage. On this machine a few prompts are tried; for other machines published rates are taken. What is assumed is
-    said. Not for acute train.
+    Tokens, operations, memory, disk and time of each stage. On this machine a few prompts are tried; for
+    other machines published rates are taken. What is assumed is said. Not for acute train.
     """
     from acute.stages.plan import Given
 

@@ -60,7 +60,14 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "verify.threshold",
         "verify.conversational",
     ),
-    "score": ("score.parameters", "score.engine", "score.metric", "score.adam_state", "score.sketch_size"),
+    "score": (
+        "score.parameters",
+        "score.engine",
+        "score.metric",
+        "score.adam_state",
+        "score.sketch_size",
+        "score.sketch_dtype",
+    ),
     "analyse": (),
     "report": (),
 }

@@ -92,9 +92,7 @@ def test_what_is_not_there_is_named(tmp_path, tiny_model):
     with pytest.raises(ConfigError, match="wanted a configuration file at"):
         plan(tmp_path / "no.toml")
     nobody = write_run(tmp_path / "a", "nobody/has-this-model")
-    with pytest.raises(
-        ModelError, match=r"found no sizes of the model.*--parameters"
-    ):
+    with pytest.raises(ModelError, match=r"found no sizes of the model.*--parameters"):
         plan(nobody, "--gpus", "H100")
     no_prompts = write_run(tmp_path / "b", tiny_model)
     (tmp_path / "b" / "prompts.jsonl").unlink()

@@ -149,6 +149,9 @@ class ScoreConfig(Section):
         None, min_length=1, description="optimiser state for metric = adam: a torch or safetensors file"
     )
     folds: int = Field(2, ge=2, description="own-prompt products pair folds; n / folds must reach k")
+    sketch_dtype: Literal["float32", "float16"] = Field(
+        "float32", description="of the sketches on disk; float16 takes half the room"
+    )
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
     tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
 

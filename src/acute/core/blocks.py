@@ -1,13 +1,22 @@
 """Gradient sums too large for memory, read a few prompts at a time."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Sums = NDArray[np.floating[Any]]
 BYTES = 128 * 2**20  # of one block
+
+
+class Readable(Protocol):
+    """Anything with the shape of an array whose rows can be asked for."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 class Rows:
@@ -17,14 +26,17 @@ class Rows:
     [[2, 3], [8, 9]]
     """
 
-    def __init__(self, array: Sums, index: Sequence[int]) -> None:
+    def __init__(self, array: Readable | Sums, index: Sequence[int]) -> None:
         self.array, self.index = array, np.asarray(index, np.int64)
         self.shape = (len(self.index), *array.shape[1:])
         self.dtype = array.dtype
 
     def __getitem__(self, key: slice | NDArray[np.int64]) -> Sums:
-        """The rows asked for, copied into memory."""
-        return np.asarray(self.array[self.index[key]])
+        """The rows asked for: where they stand if they stand together, else copied into memory."""
+        rows = self.index[key]
+        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            return np.asarray(self.array[rows[0] : rows[-1] + 1])
+        return np.asarray(self.array[rows])
 
 
 def blocks(rows: int, row_bytes: int, budget: int = BYTES) -> Iterator[slice]:

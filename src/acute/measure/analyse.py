@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from acute.core.blocks import Rows, Sums
+from acute.core.blocks import Readable, Rows, Sums
 from acute.core.estimate import Estimate
 from acute.core.estimators import pass_at_k_weight
 from acute.core.products import first_negative
@@ -128,7 +128,7 @@ class Selected(NamedTuple):
 
 def select(
     counts: Counts,
-    sums_NMOD: Sums,
+    sums_NMOD: Sums | Readable,
     sketched_ids: list[str],
     k_max: int,
     easy: float | None = None,

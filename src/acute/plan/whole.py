@@ -77,14 +77,15 @@ def in_memory(asked: Asked, cards: Cards | None) -> Json:
 def on_disk(asked: Asked) -> Json:
     """Bytes that stay, and the most while sketches are gathered from their parts."""
     load, scored = asked.load, asked.scored
-    sketches = memory.sketches(load.prompts, scored.folds, scored.sketch_size)
+    sketches = memory.sketches(load.prompts, scored.folds, scored.sketch_size, scored.sketch_bytes)
+    parts = memory.sketches(load.prompts, scored.folds, scored.sketch_size)
     tables = memory.tables(load.responses, load.drawn)
     kernel = memory.kernel(load.prompts, KERNEL_PROMPTS)
     return {
         "tables_bytes": tables,
         "sketches_bytes": sketches,
         "kernel_bytes": kernel,
-        "while_scoring_bytes": tables + 2 * sketches,
+        "while_scoring_bytes": tables + sketches + parts,
     }
 
 

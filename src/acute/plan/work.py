@@ -16,6 +16,8 @@ class Scored(NamedTuple):
     sketch_size: int
     at_once: int
     selected: Selected
+    sketch_bytes: int = 4
+    """Of a number of the sketches on disk."""
     directions: bool = False
     """Whether the dots engine audits the sketch: two further passes over a row a response."""
 

@@ -34,7 +34,7 @@ CORES_A_CARD = 8
 SAME_LENGTH = "every response has sampling.max_tokens tokens: the upper end"
 ALL_DIFFERENT = "no two responses begin alike, and every prompt has right and wrong ones: the upper end"
 UPPER_ENDS = (SAME_LENGTH, ALL_DIFFERENT)
-WIDTH = {"bfloat16": 2, "float32": 4, "float64": 8}  # bytes
+WIDTH = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}  # bytes
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,14 @@ def asked(config: Config, given: Given) -> tuple[Asked, list[str]]:
             f"score.tokens_at_once = {score.tokens_at_once} is less than one response with its prompt: "
             f"a pass a response"
         )
-    scored = Scored(score.folds, score.sketch_size, score.tokens_at_once, selected, score.engine == "dots")
+    scored = Scored(
+        score.folds,
+        score.sketch_size,
+        score.tokens_at_once,
+        selected,
+        WIDTH[score.sketch_dtype],
+        score.engine == "dots",
+    )
     kernel = load.prompts <= KERNEL_PROMPTS
     adam = score.metric == "adam"
     return Asked(shape, load, scored, WIDTH[config.model.dtype], max(config.analyse.k), adam, kernel), assumed

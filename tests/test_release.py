@@ -47,7 +47,14 @@ def test_entry_points_can_be_imported(built):
 
 def test_the_source_distribution_can_be_tested(built):
     (sdist,) = built.glob("*.tar.gz")
-    held = {Path(*Path(name).parts[1:]).as_posix() for name in tarfile.open(sdist).getnames()}
-    for wanted in ("pyproject.toml", "Makefile", "constraints.txt", "constraints-verl.txt", "LICENSE", "LOG.md"):
-        assert wanted in held
+    with tarfile.open(sdist) as archive:
+        held = {Path(*Path(name).parts[1:]).as_posix() for name in archive.getnames()}
+    assert {
+        "pyproject.toml",
+        "Makefile",
+        "constraints.txt",
+        "constraints-verl.txt",
+        "LICENSE",
+        "LOG.md",
+    } <= held
     assert {"src/acute/core/objectives/registry.py", "tests/conftest.py", "docs/theory.md"} <= held

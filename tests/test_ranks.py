@@ -26,5 +26,5 @@ def test_a_lone_process_has_everything_and_speaks_to_itself():
     assert ALONE.share([3.0, 1.0]) == [0, 1]
     assert ALONE.told("yes") == "yes"
     assert ALONE.merged({"a": 1}) == {"a": 1}
-    ALONE.wait()
+    assert ALONE.gathered(3) == [3]
     ALONE.sum([])

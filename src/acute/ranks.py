@@ -6,6 +6,7 @@ all ranks share; only small things travel between them.
 
 import heapq
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,18 +49,15 @@ class Ranks:
 
     def told(self, by_first: Any) -> Any:
         """What rank 0 says, on every rank."""
-        return by_first if self.size == 1 else self._exchanged(by_first)[0]
+        return self.gathered(by_first)[0]
 
     def merged(self, facts: dict[Any, Any]) -> dict[Any, Any]:
         """The facts of all ranks in one dictionary, on every rank."""
-        if self.size == 1:
-            return facts
-        return {key: value for some in self._exchanged(facts) for key, value in some.items()}
+        return {key: value for some in self.gathered(facts) for key, value in some.items()}
 
-    def wait(self) -> None:
-        """Go on once every rank is here."""
-        if self.size > 1:
-            self._exchanged(None)
+    def gathered(self, fact: Any) -> list[Any]:
+        """What each rank says, in order, on every rank; each goes on once all have spoken."""
+        return [fact] if self.size == 1 else self._exchanged(fact)
 
     def sum(self, tensors: Iterable["Tensor"]) -> None:
         """Replace each tensor by its sum over the ranks."""
@@ -80,9 +78,24 @@ class Ranks:
 ALONE = Ranks()
 
 
+def _connected() -> Ranks | None:
+    """The ranks that are connected already, if any are."""
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        return None
+    return Ranks(dist.get_rank(), dist.get_world_size())
+
+
 @contextmanager
 def launched() -> Iterator[Ranks]:
-    """The ranks of this job, connected for the length of the block (gloo, and NCCL beside it on GPUs)."""
+    """The ranks of this job, connected for the length of the block (gloo, and NCCL beside it on GPUs).
+
+    Those that a launcher has connected already (Ray Train) are taken, and left, as they are.
+    """
+    if "torch" in sys.modules and (found := _connected()) is not None:
+        yield found
+        return
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     if size == 1:
         yield ALONE

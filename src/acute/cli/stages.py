@@ -110,24 +110,31 @@ def verify(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
     _facts(folder, "verify", as_json)
 
 
-def score(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
+def score(
+    folder: Path = DIR,
+    shard_over: int = typer.Option(
+        1, "--shard-over", min=1, help="Split the weights over groups of so many ranks (FSDP2)."
+    ),
+    ray_workers: int | None = typer.Option(
+        None, "--ray-workers", min=1, help="Work on so many ranks that Ray Train starts, not torchrun."
+    ),
+    as_json: bool = AS_JSON,
+) -> None:
     """Measure the gradients of the responses. Under torchrun, on all its ranks."""
-    from acute.ranks import launched
-    from acute.run import Run
-    from acute.stages import run_until
-    from acute.stages import score as measure
+    from acute.ranks import launched, refuse_ranks
+    from acute.stages import score_on
 
+    if ray_workers is not None:
+        from acute.integrations.ray_train import score_by_ray
+
+        refuse_ranks("score --ray-workers")
+        score_by_ray(folder, ray_workers, shard_over)
+        _facts(folder, "score", as_json)
+        return
     with launched() as ranks:
-        if not ranks.first:
-            if ranks.told(None):  # once the first rank has done what comes before
-                measure(Run.open(folder), ranks)
-            return
-        run = Run.open(folder)
-        with run.lock():
-            run_until(run, "verify")
-            if ranks.told(not run.stands("score")):
-                measure(run, ranks)
-    _facts(folder, "score", as_json)
+        score_on(folder, ranks, shard_over)
+    if ranks.first:
+        _facts(folder, "score", as_json)
 
 
 def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:

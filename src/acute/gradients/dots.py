@@ -25,6 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from acute.errors import ModelError
 from acute.gradients.forward import Sampled, row_logprobs, trie_logprobs
+from acute.gradients.sharded import whole
 from acute.gradients.trie import Tokens
 
 Direction = dict[str, Tensor]  # parameter name: tensor of its shape
@@ -51,20 +52,14 @@ def _owners(model: nn.Module, directions: Directions) -> list[tuple[str, nn.Modu
     return found
 
 
-def _change_of_linear(
-    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
-) -> Callable[[], Tensor]:
+def _change_of_linear(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Change of x Wᵀ + b along directions of weight (K, out, in) and bias (K, out): one product for all."""
-
-    def along() -> Tensor:
-        change = x.new_zeros(())
-        if weight is not None:
-            change = (x @ weight.flatten(0, 1).T).unflatten(-1, weight.shape[:2]).movedim(-2, 0)
-        if bias is not None:
-            change = change + bias.view(len(bias), *[1] * (x.dim() - 1), -1)
-        return change
-
-    return along
+    change = x.new_zeros(())
+    if weight is not None:
+        change = (x @ weight.flatten(0, 1).T).unflatten(-1, weight.shape[:2]).movedim(-2, 0)
+    if bias is not None:
+        change = change + bias.view(len(bias), *[1] * (x.dim() - 1), -1)
+    return change
 
 
 class _Pass:
@@ -97,23 +92,25 @@ class _Contraction:
         change = self._change(module, args, kwargs)
 
         def contract(grad: Tensor) -> None:
-            self.shared.total.add_((change() * grad).flatten(2).sum(2))
+            own = {key: whole(tensor) for key, tensor in self.own.items()}
+            self.shared.total.add_((change(own) * grad).flatten(2).sum(2))
 
         # every weight is frozen: the graph begins at the first outputs that selected parameters change
         (out if out.requires_grad else out.requires_grad_()).register_hook(contract)
 
-    def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[], Tensor]:
-        """The module's output's derivatives along the directions, (K, U, …), computed when called."""
+    def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[Directions], Tensor]:
+        """The module's output's derivatives along its part of the directions, (K, U, …)."""
         if type(module) is nn.Linear:
-            return _change_of_linear(args[0].detach(), **self.own)
+            x = args[0].detach()
+            return lambda own: _change_of_linear(x, **own)
         detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
 
-        def along() -> Tensor:
-            primal = {key: module.get_parameter(key).detach() for key in self.own}
+        def along(own: Directions) -> Tensor:
+            primal = {key: module.get_parameter(key).detach() for key in own}
             self.shared.again = True
             try:
                 run = lambda p: functional_call(module, p, tuple(detached), kwargs)  # noqa: E731
-                each = [{key: own[i] for key, own in self.own.items()} for i in range(len(self.shared.total))]
+                each = [{key: d[i] for key, d in own.items()} for i in range(len(self.shared.total))]
                 return torch.stack([jvp(run, (primal,), (one,))[1] for one in each])
             finally:
                 self.shared.again = False

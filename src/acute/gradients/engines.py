@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from acute.errors import ModelError
 from acute.gradients.forward import Sampled, response_logprob, row_logprobs, trie_logprobs
 from acute.gradients.sketch import Sketch
-from acute.gradients.trie import Tokens, count_nodes
+from acute.gradients.trie import Tokens, count_nodes, new_nodes
 
 Floats = NDArray[np.float64]
 
@@ -46,10 +46,12 @@ class Passes:
     """How much goes into one forward pass, and whether prompt and beginnings may be shared.
 
     `tokens` bounds memory: a pass keeps its activations and, for each response token, a row of logits.
+    Where ranks go in step (sharded weights) every forward pass has `one_backward`.
     """
 
     tokens: int = 1024
     share: bool = True
+    one_backward: bool = False
 
 
 class _Pass(NamedTuple):
@@ -87,14 +89,20 @@ def _tokens(task: Task, some: list[int], share: bool) -> int:
     return sum(len(task.prompt) + len(r) - 1 for r in responses)
 
 
-def _chunks(task: Task, some: list[int], passes: Passes) -> Iterator[list[int]]:
+def chunks(task: Task, some: list[int], passes: Passes) -> Iterator[list[int]]:
     """Cut responses into passes of at most `passes.tokens` (one response at least)."""
+    prompt = len(task.prompt)
     chunk: list[int] = []
+    before: Tokens = ()
+    fed = 0
     for u in sorted(some, key=lambda u: task.responses[u]):  # neighbours begin alike
-        if chunk and _tokens(task, [*chunk, u], passes.share) > passes.tokens:
+        response = task.responses[u]
+        more = new_nodes(response, before) if passes.share and chunk else prompt + len(response) - 1
+        if chunk and fed + more > passes.tokens:
             yield chunk
-            chunk = []
+            chunk, fed, more = [], 0, prompt + len(response) - 1
         chunk.append(u)
+        fed, before = fed + more, response
     if chunk:
         yield chunk
 
@@ -109,12 +117,23 @@ def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
     everyone = sorted({u for some in members.values() for u in some})
     together = _tokens(task, everyone, passes.share)
     apart = sum(3 * _tokens(task, some, passes.share) for some in members.values())
-    if together <= passes.tokens and together * (1 + 2 * len(groups)) <= apart:
+    fewer = together <= passes.tokens and together * (1 + 2 * len(groups)) <= apart
+    if fewer and not passes.one_backward:
         return [_Pass(everyone, groups)]
-    return [_Pass(chunk, [b]) for b in groups for chunk in _chunks(task, members[b], passes)]
+    return [_Pass(chunk, [b]) for b in groups for chunk in chunks(task, members[b], passes)]
 
 
-def _gradients(parameters: dict[str, nn.Parameter]) -> Iterator[Tensor | None]:
+def expected(task: Task, passes: Passes) -> tuple[int, int]:
+    """How many forward passes `shared` and `gradient_sum` make of a task, and what they cost.
+
+    The cost is in tokens fed forward; a backward pass costs two forward ones.
+    """
+    plan = _plan(task, _up_to_scale(task.counts_GU)[0], passes)
+    cost = sum(_tokens(task, one.responses, passes.share) * (1 + 2 * len(one.groups)) for one in plan)
+    return len(plan), cost
+
+
+def taken(parameters: dict[str, nn.Parameter]) -> Iterator[Tensor | None]:
     """Yield each parameter's gradient and let go of it."""
     for parameter in parameters.values():
         yield parameter.grad
@@ -179,10 +198,10 @@ def gradient_sum(
 ) -> list[Tensor | None]:
     """Σ_u weight_u ∇ ln π(response_u) over the selected parameters, one tensor each, in their order."""
     task = Task(prompt, responses, weight_U[None])
-    for one in _plan(task, weight_U[None], passes):
+    for one in _plan(task, _up_to_scale(task.counts_GU)[0], passes):
         for _ in _backward(model, task, weight_U[None], one, sampled, passes.share):
             pass  # the gradients of all passes add up in the parameters
-    return list(_gradients(parameters))
+    return list(taken(parameters))
 
 
 def one_by_one(
@@ -193,7 +212,7 @@ def one_by_one(
     for response in task.responses:
         logprob = response_logprob(model, task.prompt, response, sampled)
         logprob.backward()
-        rows.append(sketch.fold(_gradients(parameters)).cpu().numpy())
+        rows.append(sketch.fold(taken(parameters)).cpu().numpy())
         logprobs.append(logprob.item())
     logprob_U = np.array(logprobs)
     _check(logprob_U, task)

@@ -125,7 +125,7 @@ def obeys_masks(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled
 
     Models with sliding windows or recurrent states may ignore the mask: try the longest prompt of a run.
     """
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: FSDP's tensors of a first pass last
         plain = row_logprobs(model, model.device, prompt, responses, sampled)
         try:
             shared = trie_logprobs(model, prompt, responses, sampled)

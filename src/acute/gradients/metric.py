@@ -6,17 +6,20 @@ Momentum, weight decay and clipping are left out.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
 
 from acute.errors import InputError
+from acute.gradients.sharded import like, whole
 
 EPSILON = 1e-8  # where the file names none: AdamW's default
 Moments = dict[str, Tensor]
+Second = Callable[[str], Tensor | None]  # v̂ of a parameter by its name, None where there is none
 
 
 def digest_of(path: str) -> str:
@@ -31,6 +34,8 @@ def digest_of(path: str) -> str:
 def adam_scale(path: str, model: Any, parameters: Mapping[str, nn.Parameter]) -> Moments:
     """√P of each selected parameter, in float32 on its device: what its gradient is multiplied by.
 
+    It is sharded where the parameter is; whole second moments are held for one parameter at a time.
+
     `path` is a torch file with the state_dict of Adam or AdamW, or a safetensors file that holds v̂ by
     parameter name. A number whose second moment is 0 has never had a gradient: its P is 0, not 1/ε. Raises
     InputError, naming it, for a parameter without second moments or with some of another shape.
@@ -38,11 +43,12 @@ def adam_scale(path: str, model: Any, parameters: Mapping[str, nn.Parameter]) ->
     second, epsilon = _read_named(path) if path.endswith(".safetensors") else _read_state(path, model)
     scale = {}
     for name, parameter in parameters.items():
-        if name not in second:
+        v = second(name)
+        if v is None:
             raise InputError(
                 f"{path} has no second moments of {name!r}: choose score.parameters among those it trained"
             )
-        v = second[name].to(parameter.device, torch.float32)
+        v = v.to(parameter.device, torch.float32)
         if v.shape != parameter.shape:
             raise InputError(
                 f"{path}: second moments of {name!r} have shape {tuple(v.shape)}, wanted "
@@ -50,37 +56,41 @@ def adam_scale(path: str, model: Any, parameters: Mapping[str, nn.Parameter]) ->
             )
         if not (torch.isfinite(v).all() and (v >= 0).all()):
             raise InputError(f"{path}: second moments of {name!r} are not all finite and ≥ 0")
-        scale[name] = torch.where(v > 0, (v.sqrt() + epsilon).rsqrt(), 0.0)
+        scale[name] = like(torch.where(v > 0, (v.sqrt() + epsilon).rsqrt(), 0.0), parameter)
     return scale
 
 
 def without_moments(scale: Moments) -> int:
     """How many numbers have P = 0."""
-    return sum(int((part == 0).sum()) for part in scale.values())
+    return sum(int(whole((part == 0).sum())) for part in scale.values())
 
 
-def _read_named(path: str) -> tuple[Moments, float]:
+def _read_named(path: str) -> tuple[Second, float]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in file.keys()}, float(facts.get("eps", EPSILON))  # noqa: SIM118
+        file: Any = safe_open(path, framework="pt")
+        names, facts = set(file.keys()), file.metadata() or {}
+        return lambda name: file.get_tensor(name) if name in names else None, float(facts.get("eps", EPSILON))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"score.adam_state: could not read {path}: {error}") from None
 
 
-def _read_state(path: str, model: Any) -> tuple[Moments, float]:
-    """v̂ = v / (1 - β2^steps) by parameter name, and ε, from an optimiser's state_dict."""
+def _read_state(path: str, model: Any) -> tuple[Second, float]:
+    """v̂ = v / (1 - β2^steps) by parameter name, and ε, from an optimiser's state_dict.
+
+    Of a file of torch's present format only what is asked for is read.
+    """
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
         state, groups = saved["state"], saved["param_groups"]
-        found, epsilons = {}, set()
+        found: dict[str, tuple[Tensor, float]] = {}
+        epsilons = set()
         for name, key, group in _named(path, model, groups):
             epsilons.add(float(group["eps"]))
             if key in state:
                 steps = float(state[key]["step"])
-                found[name] = state[key]["exp_avg_sq"].float() / (1 - group["betas"][1] ** steps)
+                found[name] = state[key]["exp_avg_sq"].detach(), 1 - group["betas"][1] ** steps
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (unpickling raises anything)
@@ -90,7 +100,7 @@ def _read_state(path: str, model: Any) -> tuple[Moments, float]:
         ) from None
     if len(epsilons) != 1:
         raise InputError(f"{path}: wanted one eps in all parameter groups, found {sorted(epsilons)}")
-    return found, epsilons.pop()
+    return lambda name: found[name][0].float() / found[name][1] if name in found else None, epsilons.pop()
 
 
 def _named(path: str, model: Any, groups: list[Any]) -> Iterator[tuple[str, Any, Any]]:

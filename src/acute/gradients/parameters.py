@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from acute.errors import ConfigError
+from acute.models.blocks import blocks_of
 
 NAMED = ("all", "trainable", "final-state", "final-norm", "lm_head", "last-block", "lora")
 
@@ -32,12 +33,12 @@ class StateShift(nn.Module):
 
 
 def _last_block(model: nn.Module) -> str:
-    """Name of the last transformer block: the last member of the longest module list."""
-    lists = [(len(m), str(name)) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
-    if not lists:
+    """Name of the last transformer block. Raises ConfigError if the model has no list of blocks."""
+    found = blocks_of(model)
+    if found is None:
         raise ConfigError("score.parameters = 'last-block': this model has no list of blocks")
-    length, name = max(lists, key=lambda entry: entry[0])
-    return f"{name}.{length - 1}"
+    name, blocks = found
+    return f"{name}.{len(blocks) - 1}"
 
 
 def _final_norm(model: nn.Module) -> str:

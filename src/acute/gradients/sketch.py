@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from acute.gradients.sharded import whole
+
 
 def _generator(seed: int, label: str) -> torch.Generator:
     """A generator of its own for every (seed, label), the same on every machine."""
@@ -114,7 +116,7 @@ class _Sum:
         flat = gradient.detach().flatten()
         flat = flat if flat.dtype == torch.float64 else flat.float()
         if sketch.scale is not None:
-            flat = flat * sketch.scale[sketch.names[index]].flatten()
+            flat = flat * whole(sketch.scale[sketch.names[index]]).flatten()
         if self.wide is None:
             self.wide = torch.zeros(2 * sketch.size, dtype=flat.dtype, device=flat.device)
             self.signs = sketch._signs.to(self.wide)

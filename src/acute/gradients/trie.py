@@ -64,6 +64,17 @@ def build(responses: Sequence[Tokens]) -> Trie:
     return Trie(token_T, parent_T, np.array(depth, np.int64), node_E, token_E, response_P, entry_P)
 
 
+def new_nodes(response: Tokens, before: Tokens) -> int:
+    """How many tokens a response feeds that `before` does not: all others, of several in sorted order, share
+    less with it than the one right before it."""
+    fed = len(response) - 1
+    for j, (token, other) in enumerate(zip(response[:-1], before[:-1], strict=False)):
+        if token != other:
+            return fed - j
+    return fed - min(fed, max(0, len(before) - 1))
+
+
 def count_nodes(responses: Sequence[Tokens]) -> int:
     """How many tokens `build` would feed after the prompt."""
-    return len({response[:j] for response in responses for j in range(1, len(response))})
+    ordered = sorted(responses)
+    return sum(map(new_nodes, ordered, [(), *ordered]))

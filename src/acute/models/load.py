@@ -88,6 +88,14 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def place_of(device: str) -> torch.device:
+    """Where a model goes: auto takes a GPU where one is. Raises ModelError if there is none to take."""
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("model.device = 'cuda', but torch sees no GPU here: use auto or cpu")
+    return place
+
+
 def load_policy(
     name: str, dtype: str = "float32", device: str = "auto", adapter: str | None = None
 ) -> Policy:
@@ -95,9 +103,7 @@ def load_policy(
 
     Raises ModelError if it is missing or cannot be read.
     """
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError("model.device = 'cuda', but torch sees no GPU here: use auto or cpu")
+    place = place_of(device)
     if name.startswith("bundled:") and name not in BUNDLED:
         raise ModelError(f"wanted a bundled model ({', '.join(BUNDLED)}), found {name!r}")
     folder: str | Path = bundled(name) if name in BUNDLED else name

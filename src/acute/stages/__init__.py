@@ -6,7 +6,9 @@ stopped.
 
 import logging
 import warnings
+from pathlib import Path
 
+from acute.ranks import Ranks
 from acute.run import Run
 from acute.stages.analyse import analyse, report
 from acute.stages.imported import import_log
@@ -15,7 +17,17 @@ from acute.stages.rollout import roll_out
 from acute.stages.score import refuse_edited_state, score
 from acute.stages.verify import verify
 
-__all__ = ["analyse", "import_log", "make_prompts", "report", "roll_out", "run_until", "score", "verify"]
+__all__ = [
+    "analyse",
+    "import_log",
+    "make_prompts",
+    "report",
+    "roll_out",
+    "run_until",
+    "score",
+    "score_on",
+    "verify",
+]
 
 STEPS = {
     "prompts": make_prompts,
@@ -24,6 +36,22 @@ STEPS = {
     "score": score,
     "analyse": analyse,
 }
+
+
+def score_on(folder: Path, ranks: Ranks, shard_over: int = 1) -> None:
+    """Score a run folder with all ranks of a job, each of which calls this.
+
+    The first rank alone does what comes before and holds the folder. See `score` for `shard_over`.
+    """
+    if not ranks.first:
+        if ranks.told(None):  # once the first rank has done what comes before
+            score(Run.open(folder), ranks, shard_over)
+        return
+    run = Run.open(folder)
+    with run.lock():
+        run_until(run, "verify")
+        if ranks.told(not run.stands("score")):
+            score(run, ranks, shard_over)
 
 
 def run_until(run: Run, last: str) -> None:

@@ -4,6 +4,8 @@ Each response's exact ⟨∇ ln π, ∇J_1⟩, with ∇J_1 estimated from the ot
 `score_dot`. Summed by group it is compared with what the sketch says of the same products.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ from torch import Tensor
 
 from acute.core.estimators import pass_at_k_advantages
 from acute.gradients.dots import by_hooks
-from acute.gradients.engines import gradient_sum
+from acute.gradients.engines import Task, chunks, expected, gradient_sum, taken
+from acute.gradients.forward import Sampled
+from acute.gradients.sharded import idle, is_sharded, whole
 from acute.gradients.store import read_part
-from acute.progress import tracked
+from acute.gradients.trie import Tokens
+from acute.progress import Tracker, tracked
 from acute.ranks import Ranks
 from acute.run import Run
 from acute.stages.score import Group, Scorer, add_column
@@ -33,42 +38,70 @@ def _fold_advantages(group: Group, folds: int, fold: int) -> np.ndarray[Any, Any
     return np.asarray((counts[1] * success + counts[0] * failure) / n)
 
 
-def _directions(scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks) -> list[Direction]:
-    """∇J_1 estimated from each fold alone, in float32 or finer: one gradient a fold in memory."""
-    folds, parameters = scorer.config.score.folds, scorer.parameters
+def _direction(
+    scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks, fold: int, tracker: Tracker
+) -> Direction:
+    """∇J_1 estimated from one fold alone, in float32 or finer, sharded where the parameters are."""
+    parameters = scorer.parameters
     wide = {n: torch.promote_types(p.dtype, torch.float32) for n, p in parameters.items()}
-    found = [{n: torch.zeros_like(p, dtype=wide[n]) for n, p in parameters.items()} for _ in range(folds)]
-    with tracked("direction", len(mine), shown=ranks.first) as tracker:
-        for group in (groups[i] for i in mine):
-            for fold in range(folds) if group.has_signal else ():
-                gradients = gradient_sum(
-                    scorer.model,
-                    parameters,
-                    scorer.prompts[group.prompt_id],
-                    group.distinct,
-                    _fold_advantages(group, folds, fold) / len(groups),
-                    scorer.sampled,
-                    scorer.passes,
-                )
-                for (name, total), gradient in zip(found[fold].items(), gradients, strict=True):
-                    if gradient is not None:
-                        total.add_(gradient.to(wide[name]))
-            tracker.advance()
-    for direction in found:
-        ranks.sum(direction.values())
+    found = {n: torch.zeros_like(p, dtype=wide[n]) for n, p in parameters.items()}
+
+    def add(gradients: Iterable[Tensor | None]) -> None:
+        for (name, total), gradient in zip(found.items(), gradients, strict=True):
+            if gradient is not None:
+                total.add_(gradient.to(wide[name]))
+
+    tasks = []
+    for index in mine:
+        group = groups[index]
+        weight_U = _fold_advantages(group, scorer.config.score.folds, fold) / len(groups)
+        tasks.append(Task(scorer.prompts[group.prompt_id], group.distinct, weight_U[None]))
+    own = sum(expected(task, scorer.passes)[0] for task in tasks)
+    join = scorer.keep_step(ranks, own, lambda: idle(scorer.model))
+    for task in tasks:
+        weight_U = task.counts_GU[0]
+        add(
+            gradient_sum(
+                scorer.model, parameters, task.prompt, task.responses, weight_U, scorer.sampled, scorer.passes
+            )
+        )
+        tracker.advance()
+    join()
+    add(taken(parameters))  # what FSDP summed while this rank had nothing to do
+    ranks.sum(total for total in found.values() if not is_sharded(total))
     return found
 
 
-def _dots(scorer: Scorer, group: Group, fold: int, along: Direction) -> dict[str, float]:
-    """⟨∇ ln π, direction⟩ of the responses of one prompt and fold, by `response_id`."""
-    rows = [row for row in group.rows if row["fold"] == fold]
-    if not (group.has_signal and rows):
-        return {}
-    distinct = sorted({row["token_ids"] for row in rows})
-    prompt = scorer.prompts[group.prompt_id]
-    value = by_hooks(scorer.model, along, prompt, distinct, scorer.sampled)[0].double().cpu()
-    at = dict(zip(distinct, value.tolist(), strict=True))
-    return {row["response_id"]: at[row["token_ids"]] for row in rows}
+def _cut(scorer: Scorer, group: Group, fold: int) -> list[list[Tokens]]:
+    """The distinct responses of one prompt and fold, cut into passes of a row a response."""
+    some = {row["token_ids"] for row in group.rows if row["fold"] == fold} if group.has_signal else set()
+    task = Task(scorer.prompts[group.prompt_id], sorted(some), np.ones((1, len(some))))
+    passes = replace(scorer.passes, share=False)
+    return [[task.responses[u] for u in chunk] for chunk in chunks(task, list(range(len(some))), passes)]
+
+
+def _dots(
+    scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks, fold: int, along: Direction
+) -> dict[str, float]:
+    """⟨∇ ln π, direction⟩ of the responses of one fold of this rank's prompts, by `response_id`."""
+    cuts = {index: _cut(scorer, groups[index], fold) for index in mine}
+    own = sum(map(len, cuts.values()))
+    join = scorer.keep_step(ranks, own, lambda: by_hooks(scorer.model, along, (0,), [(0,)], Sampled()))
+    found: dict[str, float] = {}
+    with tracked(f"dots {fold + 1}/{scorer.config.score.folds}", len(mine), shown=ranks.first) as tracker:
+        for index, cut in cuts.items():
+            group = groups[index]
+            at: dict[Tokens, float] = {}
+            for some in cut:
+                prompt = scorer.prompts[group.prompt_id]
+                value = by_hooks(scorer.model, along, prompt, some, scorer.sampled)[0].double().cpu()
+                at.update(zip(some, value.tolist(), strict=True))
+            found |= {
+                row["response_id"]: at[row["token_ids"]] for row in group.rows if row["fold"] == fold and at
+            }
+            tracker.advance()
+        join()
+    return found
 
 
 def _errors(
@@ -95,23 +128,22 @@ def audit(
     where no group has a signal); a sketch of D numbers promises about 1/√D.
     """
     folds, sketch = run.config.score.folds, scorer.sketch
-    own = _directions(scorer, groups, mine, ranks)
+    with tracked("direction", folds * len(mine), shown=ranks.first) as tracker:
+        own = [_direction(scorer, groups, mine, ranks, fold, tracker) for fold in range(folds)]
     dots: dict[str, float] = {}
     errors: dict[tuple[str, int], float] = {}
     for fold in range(folds):
         others = [d for m, d in enumerate(own) if m != fold]
         direction = {n: sum(d[n] for d in others) / (folds - 1) for n in scorer.parameters}
-        sketched = sketch.fold(direction.values()).double().cpu().numpy()
+        sketched = sketch.fold(whole(d) for d in direction.values()).double().cpu().numpy()
         if sketch.scale is not None:  # ⟨∇ ln π, P ∇J_1⟩, as the sketch's two factors √P make it
             direction = {n: d * sketch.scale[n] ** 2 for n, d in direction.items()}
         along = {n: d.to(scorer.parameters[n].dtype)[None] for n, d in direction.items()}
-        with tracked(f"dots {fold + 1}/{folds}", len(mine), shown=ranks.first) as tracker:
-            for index in mine:
-                found = _dots(scorer, groups[index], fold, along)
-                sums_OD = read_part(run.part("score", index, "npz"))[0][fold].astype(float)
-                errors.update(_errors(groups[index], found, sums_OD, sketched))
-                dots.update(found)
-                tracker.advance()
+        found = _dots(scorer, groups, mine, ranks, fold, along)
+        for index in mine:
+            sums_OD = read_part(run.part("score", index, "npz"))[0][fold].astype(float)
+            errors.update(_errors(groups[index], found, sums_OD, sketched))
+        dots.update(found)
     dots, errors = ranks.merged(dots), ranks.merged(errors)
     if ranks.first:
         add_column(run, "score_dot", dots)

@@ -5,14 +5,18 @@ from typing import Any
 from acute.config import UNKNOWN_MODEL, ModelConfig
 from acute.errors import InputError, ModelError
 
-_loaded: dict[ModelConfig, Any] = {}
+_loaded: dict[tuple[ModelConfig, int], Any] = {}
 
 
-def policy_of(config: ModelConfig) -> Any:
-    """The loaded `acute.models.load.Policy`; kept, as a run and its control often share one."""
+def policy_of(config: ModelConfig, shard_over: int = 1) -> Any:
+    """The loaded `acute.models.load.Policy`; kept, as a run and its control often share one.
+
+    With `shard_over` above 1 every rank calls this, and holds a piece of the weights.
+    """
     if config.name == UNKNOWN_MODEL:
         raise InputError('model.name is "unknown": wanted the model that sampled, by hub id or folder')
-    if config not in _loaded:
+    key = config, shard_over
+    if key not in _loaded:
         try:
             from transformers.utils import logging as transformers_logging
 
@@ -21,8 +25,14 @@ def policy_of(config: ModelConfig) -> Any:
             raise ModelError(f"wanted torch and transformers ({error}): pip install acute[models]") from None
         transformers_logging.disable_progress_bar()
         _loaded.clear()  # one model in memory at a time
-        _loaded[config] = load_policy(config.name, config.dtype, config.device, config.adapter)
-    return _loaded[config]
+        settings = config.name, config.dtype, config.device, config.adapter
+        if shard_over == 1:
+            _loaded[key] = load_policy(*settings)
+        else:
+            from acute.models.shard import load_sharded
+
+            _loaded[key] = load_sharded(*settings, shard_over)
+    return _loaded[key]
 
 
 def tokens_of(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Stage `score`: what the model is needed for."""
 
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,19 +126,50 @@ def refuse_edited_state(run: Run) -> str | None:
 
 @dataclass(frozen=True)
 class Scorer:
-    """What measuring a prompt needs: the model and its selected parameters, the sketch, how to run them."""
+    """What measuring a prompt needs: the model and its selected parameters, the sketch, how to run them.
+
+    `in_backward` are the tensors that backward leaves the whole gradients of the parameters in: themselves,
+    unless they are sharded.
+    """
 
     model: Any
     parameters: dict[str, Any]
+    in_backward: dict[str, Any]
     sketch: "Sketch"
     prompts: dict[str, tuple[int, ...]]
     sampled: "Sampled"
     passes: "Passes"
     config: Config
 
-    def cost(self, group: Group) -> int:
-        """About how many tokens the prompt feeds; a prompt without a signal is next to nothing."""
-        return len(self.prompts[group.prompt_id]) + sum(map(len, group.distinct)) if group.has_signal else 1
+    def tokens(self, group: Group) -> int:
+        """Tokens of the prompt and its distinct responses."""
+        return len(self.prompts[group.prompt_id]) + sum(map(len, group.distinct)) if group.has_signal else 0
+
+    def expected(self, group: Group) -> tuple[int, int]:
+        """How many passes the prompt takes, and their cost; without a signal no pass, and next to nothing."""
+        from acute.gradients.engines import expected
+
+        if not group.has_signal:
+            return 0, 1
+        return expected(group.task(self.prompts[group.prompt_id], self.config.score.folds), self.passes)
+
+    def idle(self) -> None:
+        """A pass of nothing, its gradients folded and dropped as those of the others are."""
+        from acute.gradients.sharded import idle
+
+        with self.sketch.during_backward(self.in_backward):
+            idle(self.model)
+
+    def keep_step(self, ranks: Ranks, passes: int, idle: Callable[[], object]) -> Callable[[], None]:
+        """With sharded weights every rank takes part in all passes of all: what is to be called after this
+        rank's own `passes`. It is agreed on before the first of them."""
+        others = max(ranks.gathered(passes)) if self.passes.one_backward else passes
+
+        def join() -> None:
+            for _ in range(others - passes):
+                idle()
+
+        return join
 
     def measure(self, group: Group) -> tuple[np.ndarray[Any, Any], dict[str, float]]:
         """Sketches of the prompt's gradient sums, (folds, 2, D), and ln π by `response_id`."""
@@ -150,22 +182,23 @@ class Scorer:
         if self.config.score.engine == "reference":
             found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
         else:
-            found = shared(self.model, self.parameters, self.sketch, task, self.sampled, self.passes)
+            found = shared(self.model, self.in_backward, self.sketch, task, self.sampled, self.passes)
         logprob = group.by_row(found.logprob_U)
         disagreement(group.rows, logprob, self.config.model.dtype)
         return found.sketch_GD.reshape(folds, 2, -1), logprob
 
 
 @contextmanager
-def _scorer(run: Run, groups: list[Group], facts: dict[str, Any]) -> Iterator[Scorer]:
+def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: int) -> Iterator[Scorer]:
     """The scorer of a run, its parameters selected for the length of the block; `facts` take what it is."""
     from acute.gradients.engines import Passes
     from acute.gradients.forward import Sampled, may_share
     from acute.gradients.metric import adam_scale, without_moments
     from acute.gradients.parameters import selected
+    from acute.gradients.sharded import idle, in_backward
     from acute.gradients.sketch import Sketch
 
-    config, policy = run.config, policy_of(run.config.model)
+    config, policy, sharded = run.config, policy_of(run.config.model, shard_over), shard_over > 1
     _same_model(run, policy.fingerprint)
     prompts = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
@@ -174,49 +207,79 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any]) -> Iterator[Sc
         if config.score.adam_state is not None:
             scale = adam_scale(config.score.adam_state, policy.model, parameters)
             facts["numbers_without_second_moment"] = without_moments(scale)
+        if sharded:
+            idle(policy.model)  # FSDP settles its arrangement in the first pass: let it be a whole one
+            policy.model.zero_grad()
         pairs = [(prompts[group.prompt_id], group.distinct) for group in groups if group.has_signal]
-        passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled))
+        passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled), sharded)
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),
             tensors=len(parameters),
             shared_prefixes=passes.share,
         )
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
-        yield Scorer(policy.model, parameters, sketch, prompts, sampled, passes, config)
+        targets = in_backward(policy.model, parameters)
+        yield Scorer(policy.model, parameters, targets, sketch, prompts, sampled, passes, config)
 
 
-def score(run: Run, ranks: Ranks = ALONE) -> None:
+def _refuse_sharding(run: Run, ranks: Ranks, over: int) -> None:
+    """InputError if the weights cannot be split over groups of `over` ranks."""
+    if over < 1 or ranks.size % over:
+        raise InputError(
+            f"--shard-over {over}: wanted a divisor of the number of ranks, found {ranks.size} "
+            f"(torchrun --nproc-per-node=R starts R on each machine)"
+        )
+    if over > 1 and run.config.score.engine == "reference":
+        raise InputError("score.engine = 'reference' takes no sharded weights: wanted sketch or dots")
+
+
+def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
     """Stage `score`: sketches of each prompt's gradient sums, saved prompt by prompt.
 
     Every rank measures its share of the prompts; the first one, which alone holds the folder's lock, keeps
-    the books.
+    the books. The weights are split over groups of `shard_over` ranks.
     """
-    from acute.gradients.store import part_bytes
-
     refuse_unknown_model(run)
+    _refuse_sharding(run, ranks, shard_over)
     groups = groups_of(run)
     if run.config.score.adam_state is not None and ranks.first:
         run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})
     books: AbstractContextManager[dict[str, Any]] = run.stage("score") if ranks.first else nullcontext({})
-    with books as facts, _scorer(run, groups, facts) as scorer:
-        facts["ranks"] = ranks.size
-        mine = ranks.share([scorer.cost(group) for group in groups])
-        with tracked("score", len(mine), shown=ranks.first) as tracker:
-            for index in mine:
-                part = run.part("score", index, "npz")
-                if not part.exists():
-                    write_atomically(part, part_bytes(*scorer.measure(groups[index])))
-                    tracker.tokens(scorer.cost(groups[index]))
-                tracker.advance()
-        ranks.wait()
+    with books as facts, _scorer(run, groups, facts, shard_over) as scorer:
+        expected = [scorer.expected(group) for group in groups]
+        facts.update(ranks=ranks.size, sharded_over=shard_over)
+        facts.update(_measured(run, scorer, groups, expected, ranks))
         if run.config.score.engine == "dots":
             from acute.stages.audit import audit
 
-            found = audit(run, scorer, groups, mine, ranks)
+            found = audit(run, scorer, groups, ranks.share([cost for _, cost in expected]), ranks)
             if ranks.first:
                 run.remember("checks", {"dots": found})
         if ranks.first:
             _gather(run, groups)
+
+
+def _measured(
+    run: Run, scorer: Scorer, groups: list[Group], expected: list[tuple[int, int]], ranks: Ranks
+) -> dict[str, tuple[float, ...]]:
+    """Measure and save what no part holds yet, each rank its share; what and how long that was by rank."""
+    from acute.gradients.store import part_bytes
+
+    parts = [run.part("score", index, "npz") for index in range(len(groups))]
+    left = ranks.told([index for index, part in enumerate(parts) if not part.exists()])
+    mine = [left[i] for i in ranks.share([expected[index][1] for index in left])]
+    own = sum(expected[index][0] for index in mine)
+    join = scorer.keep_step(ranks, own, scorer.idle)
+    began, used = time.monotonic(), time.process_time()
+    with tracked("score", len(mine), shown=ranks.first) as tracker:
+        for index in mine:
+            write_atomically(parts[index], part_bytes(*scorer.measure(groups[index])))
+            tracker.tokens(scorer.tokens(groups[index]))
+            tracker.advance()
+        join()
+    own_facts = len(mine), round(time.monotonic() - began, 2), round(time.process_time() - used, 2)
+    prompts, seconds, cpu_seconds = zip(*ranks.gathered(own_facts), strict=True)
+    return {"rank_prompts": prompts, "rank_seconds": seconds, "rank_cpu_seconds": cpu_seconds}
 
 
 def _gather(run: Run, groups: list[Group]) -> None:

@@ -1,0 +1,43 @@
+"""Ray Train does what torchrun does: two gloo workers, sharded, one cluster for all of it."""
+
+import shutil
+
+import numpy as np
+import pytest
+import ray
+
+from acute.config import load
+from acute.errors import InputError, ModelError
+from acute.run import Run
+from acute.stages import run_until
+from tests.tiny import save_model, write_run
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_two_workers_give_the_numbers_of_one_process(tmp_path):
+    from acute.integrations.ray_train import score_by_ray
+
+    run = Run.create(tmp_path / "one", load(write_run(tmp_path / "c", save_model(tmp_path / "model"))))
+    with run.lock():
+        run_until(run, "verify")
+    folder = shutil.copytree(run.path, tmp_path / "two")
+    lost = shutil.copytree(run.path, tmp_path / "lost")
+    with run.lock():
+        run_until(run, "score")
+    score_by_ray(folder, workers=2, shard_over=2)
+    found = Run.open(folder)
+    assert found.record["stages"]["score"]["ranks"] == found.record["stages"]["score"]["sharded_over"] == 2
+    assert np.allclose(np.load(folder / "sketch.npy"), np.load(run.path / "sketch.npy"), atol=1e-6)
+    assert not (folder / ".ray").exists()
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(ModelError, match="could not load"):
+        score_by_ray(lost, workers=2)
+    with pytest.raises(InputError, match="wanted as many CPUs in the cluster, found 2"):
+        score_by_ray(lost, workers=3)

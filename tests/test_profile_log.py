@@ -122,7 +122,6 @@ def test_a_folder_without_rewards_or_run(tmp_path):
         (["rloo", "--rewards", "0,1,2", "--plot", "y"], "--rewards and --plot cannot"),
         (["rloo", "--rewards", "0,1,2", "--objective", "pass@2"], "--rewards and --objective cannot"),
         ([".", "--run", "x"], "--run is not for"),
-        ([".", "--plot", "x"], "--plot is not for"),
     ],
 )
 def test_no_option_is_dropped_in_silence(options, message):

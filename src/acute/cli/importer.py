@@ -46,6 +46,7 @@ def import_log(
     k: int | None = typer.Option(
         None, "-k", min=1, help="The largest k; default: what nine in ten can answer."
     ),
+    profile: bool = typer.Option(False, "--profile", help="Also write what the log says: OUT/profile.html."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on standard output."),
 ) -> None:
     """Read rollouts that another program logged. TRL, verl, … : they become a run folder.
@@ -81,6 +82,11 @@ def import_log(
         for topic, said in run.record["left_out"].items()
         if topic.startswith("import, ")
     }
+    page = out / "profile.html" if profile else None
+    if page is not None:
+        from acute.cli.profile_log import profile_page
+
+        profile_page(out, page)
     if as_json:
         typer.echo(
             json.dumps(
@@ -92,6 +98,7 @@ def import_log(
                     "outcomes": facts["verify"]["outcomes"],
                     "k": list(run.config.analyse.k),
                     "notes": notes,
+                    "page": None if page is None else str(page),
                 }
             )
         )

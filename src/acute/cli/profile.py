@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from acute.cli.profile_log import profile_folder
+from acute.cli.profile_log import K, profile_folder
 from acute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def profile(
     n: int | None = typer.Option(
         None, "-n", min=1, help="Responses in a group; default 16, of a run folder its own groups'."
     ),
-    k: int = typer.Option(8, "-k", min=1, help="The k of pass@k."),
+    k: int = typer.Option(K, "-k", min=1, help="The k of pass@k."),
     objective: str | None = typer.Option(
         None, help="Hold all against this objective (pass@8, pass^8, log, mixture@0.5,8, …), not their own."
     ),
@@ -45,7 +45,9 @@ def profile(
     run: Path | None = typer.Option(
         None, help="A scored run folder: each estimator's weights and conflict with pass@1 on its prompts."
     ),
-    plot: Path | None = typer.Option(None, help="Write W(p) of all as a figure to this HTML file."),
+    plot: Path | None = typer.Option(
+        None, help="Write W(p) of all as a figure to this HTML file; of a run folder, its profile as a page."
+    ),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
     """Which prompts an estimator weights; what a log holds.
@@ -63,8 +65,8 @@ def profile(
 
     _refuse_pairs(run=run, rewards=rewards, plot=plot, objective=objective)
     if names and _is_folder(names[0]):
-        _refuse_beside_folder(run=run, rewards=rewards, plot=plot)
-        profile_folder(Path(names[0]), names[1:], n, k, objective, as_json)
+        _refuse_beside_folder(run=run, rewards=rewards)
+        profile_folder(Path(names[0]), names[1:], n, k, objective, as_json, plot)
         return
     n = n or 16
     chosen = list(names or [name for name, e in ESTIMATORS.items() if e.admits(n, k)])

@@ -10,12 +10,35 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Json = dict[str, Any]
+K = 8  # of pass@k, where the user names none
 
 
 def profile_folder(
-    folder: Path, names: list[str], n: int | None, k: int, objective: str | None, as_json: bool
+    folder: Path,
+    names: list[str],
+    n: int | None,
+    k: int,
+    objective: str | None,
+    as_json: bool,
+    page: Path | None = None,
 ) -> None:
-    """Profile a run folder's log; `n` is by default the group size that it has."""
+    """Profile a run folder's log, on the terminal or as JSON, and as a page where `page` names its file."""
+    answer = _profiled(folder, names, n, k, objective, page)
+    if as_json:
+        typer.echo(json.dumps(answer, allow_nan=False))
+    else:
+        _show(answer)
+
+
+def profile_page(folder: Path, page: Path) -> None:
+    """Profile a run folder's log under every estimator that fits its groups, as a page alone."""
+    _profiled(folder, [], None, K, None, page)
+
+
+def _profiled(
+    folder: Path, names: list[str], n: int | None, k: int, objective: str | None, page: Path | None
+) -> Json:
+    """The profile of a folder; `n` is by default the group size that it has."""
     from acute.core.advantages.registry import ESTIMATORS
     from acute.profile_log import group_size, profile_log, read_counts
     from acute.progress import tracked
@@ -30,10 +53,12 @@ def profile_folder(
     found = [load(name, n, k, objective) for name in chosen]
     with tracked("profile", len(found)) as tracker:
         answer = profile_log(run, counts, found, n, k, tracker.advance)
-    if as_json:
-        typer.echo(json.dumps(answer, allow_nan=False))
-    else:
-        _show(answer)
+    if page is not None:
+        from acute.report.profile_page import write_profile_page
+
+        write_profile_page(page, answer, run)
+        typer.echo(f"wrote {page}", err=True)
+    return answer
 
 
 def _show(answer: Json) -> None:

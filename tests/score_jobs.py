@@ -27,7 +27,7 @@ from acute.stages import score_on
 
 def dies_after(count):
     """This process is killed instead of writing a part number `count`, counted from 0."""
-    module, written = sys.modules["acute.stages.score"], []
+    module, written = sys.modules["acute.parts"], []
     write = module.write_atomically
 
     def dying(path, data):

@@ -162,10 +162,10 @@ def test_what_is_no_counts_file(tmp_path):
 def test_a_run_folder_without_rewards(tmp_path):
     path = run_folder(tmp_path / "run", {"a": (4, 1)})
     table = pq.read_table(path / "responses.parquet")
-    pq.write_table(table.drop_columns(["reward"]), path / "responses.parquet")
+    Run.open(path).write_responses(table.drop_columns(["reward"]))
     with pytest.raises(InputError, match=r"has no rewards: run acute verify"):
         read_side(path)
-    pq.write_table(table.slice(0, 0), path / "responses.parquet")
+    Run.open(path).write_responses(table.slice(0, 0))
     with pytest.raises(InputError, match=r"wanted responses in .*, found none"):
         read_side(path)
 
@@ -173,12 +173,12 @@ def test_a_run_folder_without_rewards(tmp_path):
 def test_a_prompt_without_responses_counts_as_n_0(tmp_path):
     path = run_folder(tmp_path / "run", {"a": (4, 1), "b": (4, 1)})
     table = pq.read_table(path / "responses.parquet")
-    pq.write_table(table.slice(0, 4), path / "responses.parquet")
+    Run.open(path).write_responses(table.slice(0, 4))
     assert counted(read_side(path)) == {"a": (4, 1), "b": (0, 0)}
 
 
 def test_responses_to_an_unknown_prompt(tmp_path):
     path = run_folder(tmp_path / "run", {"a": (4, 1), "b": (4, 1)})
-    pq.write_table(pq.read_table(path / "prompts.parquet").slice(0, 1), path / "prompts.parquet")
+    Run.open(path).write_prompts(pq.read_table(path / "prompts.parquet").slice(0, 1))
     with pytest.raises(TableError, match=r"responses to prompt 'b', which is not in prompts\.parquet"):
         read_side(path)

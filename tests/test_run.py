@@ -266,6 +266,7 @@ def test_sampler_and_scorer_must_agree(finished, tmp_path):
     place = responses.column_names.index("logprob")
     pq.write_table(responses.set_column(place, "logprob", [shifted]), copy / "responses.parquet")
     record = json.loads((copy / "run.json").read_text())
+    del record["files"]["responses.parquet"]  # changed on purpose
     del record["stages"]["score"]
     (copy / "run.json").write_text(json.dumps(record))
     line = fails(4, "score", copy)
@@ -287,6 +288,10 @@ def test_rewards_edited_after_scoring_are_refused(finished, tmp_path):
     flipped = [1 - value for value in responses["reward"].to_pylist()]
     place = responses.column_names.index("reward")
     pq.write_table(responses.set_column(place, "reward", [flipped]), copy / "responses.parquet")
+    assert "is not what acute wrote (its checksum differs)" in fails(2, "analyse", copy)
+    record = json.loads((copy / "run.json").read_text())
+    del record["files"]["responses.parquet"]
+    (copy / "run.json").write_text(json.dumps(record))
     assert "rewards were changed after acute score" in fails(2, "analyse", copy)
 
 

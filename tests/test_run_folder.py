@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import acute.run
 from acute.config import parse
 from acute.errors import ConfigError, InputError, OutsideError
 from acute.run import STAGES, Run
@@ -76,11 +77,12 @@ def test_a_stage_done_again_undoes_the_later_ones(run):
 
 def test_the_parts_of_a_stage_stand_in_order_until_it_is_done(run):
     for index in (10, 2, 0):
-        run.part("score", index, "npz").write_bytes(b"")
-    run.part("rollout", 0, "parquet").write_bytes(b"")
-    assert [int(p.stem.split("-")[1]) for p in run.parts("score")] == [0, 2, 10]
+        run.parts("score").write(index, b"%d" % index)
+    run.parts("rollout").write(0, b"")
+    assert run.parts("score").indices() == [0, 2, 10]
+    assert list(run.parts("score").contents()) == [b"0", b"2", b"10"]
     finish(run, "score")
-    assert run.parts("score") == []
+    assert len(run.parts("score")) == 0
     assert len(run.parts("rollout")) == 1
 
 
@@ -114,7 +116,7 @@ def test_settings_may_change_until_something_was_made_with_them(run, stage, chan
 )
 def test_other_settings_of_verify_and_score_do_these_again(run, stage, change):
     finish(run, *STAGES)
-    run.part("score", 0, "npz").write_bytes(b"")
+    run.parts("score").write(0, b"")
     again = Run.create(run.path, config(**change))
     assert [s for s in STAGES if again.done(s)] == list(STAGES[: STAGES.index(stage)])
     assert not again.parts("score")
@@ -130,7 +132,7 @@ def test_memory_and_device_are_no_part_of_what_a_run_is(run, change):
 
 def test_rollout_parts_cut_otherwise_are_drawn_again(run):
     finish(run, "prompts")
-    run.part("rollout", 0, "parquet").write_bytes(b"")
+    run.parts("rollout").write(0, b"")
     assert not Run.create(run.path, config(sampling__prompts_at_once=2)).parts("rollout")
 
 
@@ -142,7 +144,7 @@ def test_a_folder_held_by_another_process_is_left_as_it_is(run):
 
 
 def test_a_begun_stage_refuses_other_settings_too(run):
-    run.part("rollout", 0, "parquet").write_bytes(b"")
+    run.parts("rollout").write(0, b"")
     with pytest.raises(ConfigError, match=r"was made with sampling.n = 256, found 512"):
         Run.create(run.path, config(sampling__n=512))
 
@@ -206,9 +208,10 @@ def test_what_was_done_before_the_lock_was_had_is_seen(run):
 
 
 def test_half_written_files_of_a_killed_process_are_removed(run):
-    left = [run.path / ".responses.parquet.9.part", run.part("score", 0, "npz").with_name(".x.npz.9.part")]
-    whole = run.part("score", 1, "npz")
-    for path in (*left, whole):
+    run.parts("score").write(1, b"")
+    whole = run.parts("score").path(1)
+    left = [run.path / ".responses.parquet.9.part", whole.with_name(".score-000000.sealed.9.part")]
+    for path in left:
         path.write_bytes(b"half")
     with run.lock():
         assert not any(path.exists() for path in left)
@@ -223,5 +226,32 @@ def test_an_analysis_has_no_nan_and_is_asked_for_by_name(run):
     run.write_analysis({"k_dagger": None})
     assert run.analysis() == {"k_dagger": None}
     (run.path / "analysis.json").write_text("{")
+    with pytest.raises(InputError, match=r"is not what acute wrote .* start acute analyse again"):
+        run.analysis()
+    del run.record["files"]["analysis.json"]
+    run.remember("checks", {})
     with pytest.raises(InputError, match="wanted JSON, found a fault"):
         run.analysis()
+
+
+def test_a_file_killed_while_it_was_replaced_is_known_before_and_after(run, monkeypatch):
+    run.write_analysis({"k_dagger": 1})
+    finish(run, "analyse")
+    (old,) = run.record["files"]["analysis.json"]
+
+    def killed(path, content):
+        if path.name == "analysis.json":
+            raise KeyboardInterrupt
+        real(path, content)
+
+    real = acute.run.write_atomically
+    monkeypatch.setattr(acute.run, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.write_analysis({"k_dagger": 2})
+    again = Run.open(run.path)
+    assert again.analysis() == {"k_dagger": 1}
+    monkeypatch.undo()
+    again.write_analysis({"k_dagger": 2})
+    assert again.analysis() == {"k_dagger": 2}
+    finish(again, "analyse")
+    assert old not in again.record["files"]["analysis.json"]

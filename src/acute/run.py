@@ -1,7 +1,8 @@
 """A run folder: one configuration, its tables, and what is needed to repeat it.
 
 Everything is written whole or not at all. A stage counts as done only once `run.json` says so; inside
-a stage the finished parts stand in `.parts/`, so a killed run goes on where it stopped.
+a stage the finished parts stand in `.parts/`, so a killed run goes on where it stopped. `run.json` keeps
+the checksums of finished files (`acute.checksum`).
 """
 
 import fcntl
@@ -20,8 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from acute import __version__
+from acute.checksum import digest, refuse_damaged
 from acute.config import Config, parse
 from acute.errors import ConfigError, InputError, OutsideError
+from acute.parts import Parts
 from acute.table import (
     PROMPTS,
     PROMPTS_REQUIRED,
@@ -29,8 +32,8 @@ from acute.table import (
     RESPONSES_REQUIRED,
     read_batches,
     read_table,
+    table_bytes,
     write_atomically,
-    write_table,
 )
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
@@ -139,6 +142,43 @@ def _value(config: dict[str, Any], dotted: str) -> Any:
     return found
 
 
+def _make_folder(path: Path) -> None:
+    """A new folder for a run. InputError if something else is there, OutsideError if it cannot be made."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: wanted a folder to make or go on with, choose another --out")
+    if path.exists() and any(not p.name.startswith((".lock", ".run.json.")) for p in path.iterdir()):
+        raise InputError(
+            f"{path} is no run folder and not empty: choose another --out, or remove what is there"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutsideError(f"could not make the run folder {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a folder for this process; the system lets go if the process dies.
+
+    Raises InputError if another process holds it, OutsideError if it cannot be locked.
+    """
+    lock = path / ".lock"
+    try:
+        file = lock.open("w")
+    except OSError as error:
+        raise OutsideError(f"could not lock {path}: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another process works on {path}: wait for it, or choose another --out"
+            ) from None
+        except OSError as error:  # some network file systems have no locks
+            raise OutsideError(f"could not lock {path}: {error.strerror}") from error
+        yield
+
+
 class Run:
     """An opened run folder. Make one with `Run.create` or `Run.open`."""
 
@@ -146,6 +186,7 @@ class Run:
         self.path = path
         self.record = record
         self.config: Config = parse(record["config"], str(path / "run.json"))
+        self._written: set[str] = set()
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "Run":
@@ -154,34 +195,27 @@ class Run:
         What they change of verify and score is done again. Raises ConfigError if prompts or responses were
         made with other ones, InputError if the folder holds something else or another process holds it.
         """
-        if (path / "run.json").exists():
-            run = cls.open(path)
-            with run.lock():
+        if not (path / "run.json").exists():
+            _make_folder(path)
+        with _held(path):
+            if (path / "run.json").exists():
+                run = cls.open(path)
                 run._accept(config)
+                return run
+            record = {
+                "acute": __version__,
+                "config": config.model_dump(mode="json"),
+                "seed": config.seed,
+                "versions": installed_versions(),
+                "git": _commit(),
+                "stages": {},
+                "checks": {},
+                "left_out": {},
+                "files": {},
+            }
+            run = cls(path, record)
+            run._save()
             return run
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file: wanted a folder to make or go on with, choose another --out")
-        if path.exists() and any(not p.name.startswith((".lock", ".run.json.")) for p in path.iterdir()):
-            raise InputError(
-                f"{path} is no run folder and not empty: choose another --out, or remove what is there"
-            )
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutsideError(f"could not make the run folder {path}: {error.strerror}") from error
-        record = {
-            "acute": __version__,
-            "config": config.model_dump(mode="json"),
-            "seed": config.seed,
-            "versions": installed_versions(),
-            "git": _commit(),
-            "stages": {},
-            "checks": {},
-            "left_out": {},
-        }
-        run = cls(path, record)
-        run._save()
-        return run
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -219,11 +253,9 @@ class Run:
                 )
             for later in STAGES[STAGES.index(stage) :]:
                 self.record["stages"].pop(later, None)
-                for part in self.parts(later):
-                    part.unlink()
+                self.parts(later).clear()
         if _value(old, "sampling.prompts_at_once") != _value(new, "sampling.prompts_at_once"):
-            for part in self.parts("rollout"):  # parts are cut by it; the same seed draws them again
-                part.unlink()
+            self.parts("rollout").clear()  # parts are cut by it; the same seed draws them again
         for stage in ("analyse", "report"):
             self.record["stages"].pop(stage, None)
         self.record["config"], self.record["seed"], self.config = new, config.seed, config
@@ -239,19 +271,14 @@ class Run:
         What another process has done since the folder was opened is taken over, and what a killed one
         left half written is removed. Raises InputError if another process holds it.
         """
-        try:
-            held = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise OutsideError(f"could not lock {self.path}: {error.strerror}") from error
-        with held as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+        with _held(self.path):
+            now = Run.open(self.path)
+            if now.config != self.config:
                 raise InputError(
-                    f"another process works on {self.path}: wait for it, or choose another --out"
-                ) from None
-            self.record = Run.open(self.path).record
-            self.config = parse(self.record["config"], str(self.path / "run.json"))
+                    f"another process has just changed the settings of {self.path}: start again, or choose "
+                    f"another --out"
+                )
+            self.record = now.record
             for folder in (self.path, self.path / ".parts"):
                 for half_written in folder.glob(".*.part"):
                     half_written.unlink()
@@ -274,6 +301,9 @@ class Run:
         facts: dict[str, Any] = {}
         started, used = time.monotonic(), _cpu_seconds()
         yield facts
+        parts = self.parts(name)
+        if found := parts.set_aside():
+            facts["set_aside"] = found
         self.record["stages"][name] = {
             "seconds": round(time.monotonic() - started, 2),
             "cpu_seconds": round(_cpu_seconds() - used, 2),
@@ -281,52 +311,61 @@ class Run:
         }
         for later in STAGES[STAGES.index(name) + 1 :]:
             self.record["stages"].pop(later, None)
+        for file in self._written:
+            self.record["files"][file] = self.record["files"][file][-1:]
+        self._written.clear()
         self._save()
-        for part in self.parts(name):
-            part.unlink()
+        parts.clear()
 
     def remember(self, kind: str, facts: dict[str, Any]) -> None:
         """Add facts to run.json under `checks` or `left_out`."""
         self.record[kind].update(facts)
         self._save()
 
-    # -- parts of a stage ---------------------------------------------------------------------------
+    def parts(self, stage: str) -> Parts:
+        """The finished parts of a stage."""
+        return Parts(self.path / ".parts", stage)
 
-    def part(self, stage: str, index: int, suffix: str) -> Path:
-        """Where part `index` of a stage stands."""
-        folder = self.path / ".parts"
-        folder.mkdir(exist_ok=True)
-        return folder / f"{stage}-{index:06d}.{suffix}"
+    # -- finished files -----------------------------------------------------------------------------
 
-    def parts(self, stage: str) -> list[Path]:
-        """The finished parts of a stage, in order."""
-        return sorted((self.path / ".parts").glob(f"{stage}-*"))
+    def expect(self, name: str, checksum: str) -> None:
+        """Note a file's checksum before the file is replaced: a kill leaves one of two that are known."""
+        known = self.record.setdefault("files", {}).setdefault(name, [])
+        self.record["files"][name] = [*(old for old in known if old != checksum), checksum]
+        self._written.add(name)
+        self._save()
 
-    # -- tables -------------------------------------------------------------------------------------
+    def _write(self, name: str, content: bytes) -> None:
+        self.expect(name, digest(content))
+        write_atomically(self.path / name, content)
 
     def prompts(self) -> pa.Table:
-        """The prompts. Raises TableError."""
+        """The prompts. Raises TableError, InputError if the file is not what was written."""
+        refuse_damaged(self.path, "prompts.parquet")
         return read_table(self.path / "prompts.parquet", PROMPTS, PROMPTS_REQUIRED)
 
     def responses(self) -> pa.Table:
-        """The responses, with the columns that the stages so far have added. Raises TableError."""
+        """The responses, with the columns that the stages so far have added. Raises as `prompts`."""
+        refuse_damaged(self.path, "responses.parquet")
         return read_table(self.path / "responses.parquet", RESPONSES, RESPONSES_REQUIRED)
 
     def response_batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        """Some columns of the responses, never all in memory. Raises TableError."""
+        """Some columns of the responses, never all in memory. Raises as `prompts`."""
+        refuse_damaged(self.path, "responses.parquet")
         return read_batches(self.path / "responses.parquet", RESPONSES, names)
 
     def write_prompts(self, table: pa.Table) -> None:
         """Write prompts.parquet atomically."""
-        write_table(table, self.path / "prompts.parquet")
+        self._write("prompts.parquet", table_bytes(table))
 
     def write_responses(self, table: pa.Table) -> None:
         """Write responses.parquet atomically."""
-        write_table(table, self.path / "responses.parquet")
+        self._write("responses.parquet", table_bytes(table))
 
     def analysis(self) -> dict[str, Any]:
         """analysis.json. Raises InputError if it is not there or cannot be read."""
         path = self.path / "analysis.json"
+        refuse_damaged(self.path, path.name)
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
@@ -341,11 +380,11 @@ class Run:
 
     def write_analysis(self, analysis: dict[str, Any]) -> None:
         """Write analysis.json atomically; NaN is refused, unknown is null."""
-        write_atomically(self.path / "analysis.json", _lines(analysis).encode())
+        self._write("analysis.json", _lines(analysis).encode())
 
     def write_kernel(self, prompt_ids: list[str], kernel: Any, se: Any, sketch_se: Any) -> None:
         """Write kernel.npz atomically: `prompt_id` (N,); `kernel`, `kernel_se`, `kernel_se_sketch` (N, N)."""
         buffer = io.BytesIO()
         errors = {"kernel_se": se, "kernel_se_sketch": sketch_se}
         np.savez(buffer, prompt_id=np.array(prompt_ids), kernel=kernel, **errors)
-        write_atomically(self.path / "kernel.npz", buffer.getvalue())
+        self._write("kernel.npz", buffer.getvalue())

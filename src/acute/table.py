@@ -106,16 +106,36 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise could_not_write(path, error) from error
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write Parquet atomically. Raises OutsideError if the system refuses."""
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, so that a power cut keeps the order in which files appeared."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_atomically(path, sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def table_of(content: bytes) -> pa.Table:
+    """What `table_bytes` wrote."""
+    return pq.read_table(pa.BufferReader(content))
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write Parquet atomically. Raises OutsideError if the system refuses."""
+    write_atomically(path, table_bytes(table))
 
 
 def read_batches(path: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

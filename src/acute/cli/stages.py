@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from acute.cli.stopping import resume_with
 from acute.errors import ConfigError
 
 QUICKSTART = Path(__file__).parent.parent / "quickstart" / "override.toml"
@@ -48,6 +49,7 @@ def _up_to(folder: Path, stage: str) -> None:
     from acute.stages import run_until
 
     refuse_ranks(stage)
+    resume_with(f"acute {stage} {folder}")
     run = Run.open(folder)
     with run.lock():
         run_until(run, stage)
@@ -69,6 +71,7 @@ def run(
     else:
         settings = load(config or QUICKSTART)
     folder = out or Path("runs") / (config.stem if config else "quickstart")
+    resume_with(f"acute run --out {folder}")
     control = load(Path(settings.control)) if settings.control else None
     if control is not None and control.control is not None:
         raise ConfigError(f"{settings.control}: a control cannot have a control of its own")

@@ -7,13 +7,14 @@ gradients may be of any size, and float16 ends at 65,504.
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acute.checksum import digest, digest_of, refuse_damaged
 from acute.errors import InputError
 from acute.table import could_not_write, write_atomically
 
@@ -30,9 +31,9 @@ def part_bytes(sums_MOD: NDArray[np.floating[Any]], logprob: dict[str, float]) -
     return buffer.getvalue()
 
 
-def read_part(path: Path) -> tuple[NDArray[np.float32], dict[str, float]]:
-    """What `part_bytes` wrote."""
-    with np.load(path, allow_pickle=False) as part:
+def read_part(content: bytes) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """What `part_bytes` made."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as part:
         names, values = part["response_id"].tolist(), part["logprob"].tolist()
         return part["sums"], dict(zip(names, values, strict=True))
 
@@ -63,12 +64,21 @@ def halved(sums: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float16], NDArra
     return np.ldexp(sums, -exponent[..., None]).astype(np.float16), exponent
 
 
+def _forget(name: str, checksum: str) -> None:
+    """Take no note of a checksum."""
+
+
 def write_sketches(
-    folder: Path, sums: Iterable[NDArray[np.float32]], shape: tuple[int, ...], facts: dict[str, Any]
+    folder: Path,
+    sums: Iterable[NDArray[np.float32]],
+    shape: tuple[int, ...],
+    facts: dict[str, Any],
+    expect: Callable[[str, str], None] = _forget,
 ) -> None:
     """Write sketch.npy row by row, never whole in memory, then sketch.json; both appear only when whole.
 
-    In half precision if the facts say `sketch_dtype` float16.
+    In half precision if the facts say `sketch_dtype` float16. `expect` is told each file's name and checksum
+    before it appears.
     """
     half = facts.get("sketch_dtype") == "float16"
     exponents = np.zeros(shape[:3], np.int16)
@@ -85,6 +95,7 @@ def write_sketches(
                 file.write(np.ascontiguousarray(kept, kind).tobytes())
             file.flush()
             os.fsync(file.fileno())
+        expect("sketch.npy", digest_of(part))
         part.replace(folder / "sketch.npy")
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -92,12 +103,16 @@ def write_sketches(
     if half:
         buffer = io.BytesIO()
         np.save(buffer, exponents)
+        expect("sketch_exponent.npy", digest(buffer.getvalue()))
         write_atomically(folder / "sketch_exponent.npy", buffer.getvalue())
-    write_atomically(folder / "sketch.json", json.dumps(facts, indent=1).encode())
+    said = json.dumps(facts, indent=1).encode()
+    expect("sketch.json", digest(said))
+    write_atomically(folder / "sketch.json", said)
 
 
 def read_sketches(folder: Path) -> tuple[NDArray[np.float32] | Halved, dict[str, Any]]:
     """The sketches, mapped from disk, and what sketch.json says of them. Raises InputError."""
+    refuse_damaged(folder, "sketch.json", "sketch.npy", "sketch_exponent.npy")
     try:
         facts = json.loads((folder / "sketch.json").read_text(encoding="utf-8"))
         sums = np.load(folder / "sketch.npy", mmap_mode="r", allow_pickle=False)

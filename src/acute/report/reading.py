@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from acute.checksum import refuse_damaged
 from acute.errors import InputError, TableError
 from acute.report.numbers import Json
 
@@ -70,6 +71,7 @@ def read_run(folder: Path) -> RunData:
 
 def read_analysis(path: Path) -> Json:
     """analysis.json, checked as far as the page relies on it. Raises InputError."""
+    refuse_damaged(path.parent, path.name)
     analysis = _object(path, f"run acute analyse {path.parent} first")
     if faults := _faults(analysis):
         raise InputError(
@@ -122,6 +124,7 @@ def _read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """A Parquet table, None where there is no file."""
     if not path.is_file():
         return None
+    refuse_damaged(path.parent, path.name)
     try:
         known = pq.read_schema(path).names
         wanted = None if columns is None else [name for name in columns if name in known]

@@ -127,7 +127,7 @@ def audit(
     outcome) groups, of the difference of the two products in units of ‖group's sketch‖ ‖direction‖ (None
     where no group has a signal); a sketch of D numbers promises about 1/√D.
     """
-    folds, sketch = run.config.score.folds, scorer.sketch
+    folds, sketch, parts = run.config.score.folds, scorer.sketch, run.parts("score")
     with tracked("direction", folds * len(mine), shown=ranks.first) as tracker:
         own = [_direction(scorer, groups, mine, ranks, fold, tracker) for fold in range(folds)]
     dots: dict[str, float] = {}
@@ -141,7 +141,7 @@ def audit(
         along = {n: d.to(scorer.parameters[n].dtype)[None] for n, d in direction.items()}
         found = _dots(scorer, groups, mine, ranks, fold, along)
         for index in mine:
-            sums_OD = read_part(run.part("score", index, "npz"))[0][fold].astype(float)
+            sums_OD = read_part(next(parts.contents([index])))[0][fold].astype(float)
             errors.update(_errors(groups[index], found, sums_OD, sketched))
         dots.update(found)
     dots, errors = ranks.merged(dots), ranks.merged(errors)

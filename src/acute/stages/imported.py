@@ -57,18 +57,16 @@ def _refuse_changed(out: Path, path: Path) -> None:
 
 
 def _write(run: Run, found: Imported, digest: str, policy: Any) -> None:
-    with run.stage("prompts") as facts:
-        run.write_prompts(found.prompts)
-        facts.update(prompts=len(found.prompts), log_digest=digest)
-    with run.stage("rollout") as facts:
-        run.write_responses(found.responses)
-        facts["responses"] = len(found.responses)
-        if policy is not None:
-            facts["model"] = policy.fingerprint
+    # one record for the three stages: an import is whole or not there, so that nothing is sampled in between
     with run.stage("verify") as facts:
+        run.write_prompts(found.prompts)
+        run.write_responses(found.responses)
+        run.record["left_out"].update({f"import, {topic}": said for topic, said in found.notes.items()})
+        weights = {} if policy is None else {"model": policy.fingerprint}
+        run.record["stages"]["prompts"] = {"prompts": len(found.prompts), "log_digest": digest}
+        run.record["stages"]["rollout"] = {"responses": len(found.responses), **weights}
         outcomes = Counter(found.responses["outcome"].to_pylist())
         facts["outcomes"] = {str(name or "no reward"): n for name, n in outcomes.most_common()}
-    run.remember("left_out", {f"import, {topic}": said for topic, said in found.notes.items()})
 
 
 def _digest(path: Path) -> str:

@@ -9,7 +9,7 @@ from acute.errors import InputError
 from acute.progress import tracked
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
-from acute.table import RESPONSES, RESPONSES_REQUIRED, read_table, schema_of, write_table
+from acute.table import RESPONSES, RESPONSES_REQUIRED, schema_of, table_bytes, table_of
 
 
 def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dict[str, Any]]:
@@ -42,6 +42,17 @@ def refuse_too_long(policy: Any, ids: list[str], texts: list[str], max_tokens: i
             )
 
 
+def _refuse_other_weights(run: Run, weights: str) -> None:
+    """InputError if the parts that a killed run left were sampled from another model."""
+    parts = run.parts("rollout")
+    for index in parts.indices():
+        if (found := parts.made_of(index)) not in (weights, None):
+            raise InputError(
+                f"{run.path}: sampling was begun with weights {found}, {run.config.model.name!r} now holds "
+                f"{weights}: put the former model back, or choose another --out"
+            )
+
+
 def roll_out(run: Run) -> None:
     """Stage `rollout`: n responses a prompt into responses.parquet, saved batch by batch."""
     if run.config.sampling.backend == "openai":
@@ -58,11 +69,12 @@ def roll_out(run: Run) -> None:
     refuse_too_long(policy, ids, texts, config.sampling.max_tokens)
     size = config.sampling.prompts_at_once
     schema = schema_of(RESPONSES, RESPONSES_REQUIRED)
+    parts, weights = run.parts("rollout"), policy.fingerprint
+    _refuse_other_weights(run, weights)
     with run.stage("rollout") as facts, tracked("rollout", len(ids)) as tracker:
         for start in range(0, len(ids), size):
             some = ids[start : start + size]
-            part = run.part("rollout", start, "parquet")
-            if not part.exists():
+            if parts.read(start, weights) is None:
                 tokens = [tokens_of(policy.tokenizer, text) for text in texts[start : start + size]]
                 drawn = sample(policy, tokens, some, sampling, config.seed, tracker.tokens)
                 rows = [
@@ -70,9 +82,9 @@ def roll_out(run: Run) -> None:
                     for name, samples in zip(some, drawn, strict=True)
                     for row in _rows(policy, config.score.folds, name, samples)
                 ]
-                write_table(pa.Table.from_pylist(rows, schema), part)
+                parts.write(start, table_bytes(pa.Table.from_pylist(rows, schema)), weights)
             tracker.advance(len(some))
-        parts = [read_table(p, RESPONSES, RESPONSES_REQUIRED) for p in run.parts("rollout")]
-        run.write_responses(pa.concat_tables(parts))
-        facts["responses"] = sum(map(len, parts))
-        facts["model"] = policy.fingerprint
+        responses = pa.concat_tables(map(table_of, parts.contents()))
+        run.write_responses(responses)
+        facts["responses"] = len(responses)
+        facts["model"] = weights

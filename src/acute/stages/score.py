@@ -1,5 +1,6 @@
 """Stage `score`: what the model is needed for."""
 
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from acute.ranks import ALONE, Ranks
 from acute.run import Run
 from acute.stages.imported import refuse_unknown_model
 from acute.stages.policy import policy_of, tokens_of
-from acute.table import with_column, write_atomically
+from acute.table import with_column
 
 if TYPE_CHECKING:
     from acute.gradients.engines import Passes, Task
@@ -140,6 +141,16 @@ class Scorer:
     sampled: "Sampled"
     passes: "Passes"
     config: Config
+    weights: str
+
+    def made_of(self, group: Group) -> str:
+        """Of all that a prompt's part comes from: weights, settings, tokens, and rewards of each fold."""
+        config, scored = self.config, hashlib.blake2b(digest_size=16)
+        settings = config.score.model_dump(mode="json", exclude={"tokens_at_once"})
+        scored.update(repr([self.weights, config.seed, settings, self.sampled]).encode())
+        rows = [(row["response_id"], row["fold"], row["reward"], row["token_ids"]) for row in group.rows]
+        scored.update(repr([self.prompts[group.prompt_id], rows]).encode())
+        return scored.hexdigest()
 
     def tokens(self, group: Group) -> int:
         """Tokens of the prompt and its distinct responses."""
@@ -199,7 +210,8 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
     from acute.gradients.sketch import Sketch
 
     config, policy, sharded = run.config, policy_of(run.config.model, shard_over), shard_over > 1
-    _same_model(run, policy.fingerprint)
+    weights = policy.fingerprint  # of the model itself: selecting parameters may add an adapter's
+    _same_model(run, weights)
     prompts = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
     with selected(policy.model, config.score.parameters) as parameters:
@@ -219,7 +231,7 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
         )
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         targets = in_backward(policy.model, parameters)
-        yield Scorer(policy.model, parameters, targets, sketch, prompts, sampled, passes, config)
+        yield Scorer(policy.model, parameters, targets, sketch, prompts, sampled, passes, config, weights)
 
 
 def _refuse_sharding(run: Run, ranks: Ranks, over: int) -> None:
@@ -265,15 +277,17 @@ def _measured(
     """Measure and save what no part holds yet, each rank its share; what and how long that was by rank."""
     from acute.gradients.store import part_bytes
 
-    parts = [run.part("score", index, "npz") for index in range(len(groups))]
-    left = ranks.told([index for index, part in enumerate(parts) if not part.exists()])
+    parts, made_of = run.parts("score"), [scorer.made_of(group) for group in groups]
+    # the first rank alone looks, as what is damaged is set aside
+    here = parts.lacking(made_of) if ranks.first else []
+    left = ranks.told(here)
     mine = [left[i] for i in ranks.share([expected[index][1] for index in left])]
     own = sum(expected[index][0] for index in mine)
     join = scorer.keep_step(ranks, own, scorer.idle)
     began, used = time.monotonic(), time.process_time()
     with tracked("score", len(mine), shown=ranks.first) as tracker:
         for index in mine:
-            write_atomically(parts[index], part_bytes(*scorer.measure(groups[index])))
+            parts.write(index, part_bytes(*scorer.measure(groups[index])), made_of[index])
             tracker.tokens(scorer.tokens(groups[index]))
             tracker.advance()
         join()
@@ -289,7 +303,7 @@ def _gather(run: Run, groups: list[Group]) -> None:
     parts = run.parts("score")
     scored: dict[str, float] = {}
     worst = None  # nothing compared yet
-    for part, group in zip(parts, groups, strict=True):
+    for part, group in zip(parts.contents(), groups, strict=True):
         logprob = read_part(part)[1]
         if logprob and any(row["logprob"] is not None for row in group.rows):
             worst = max(worst or 0.0, disagreement(group.rows, logprob, run.config.model.dtype))
@@ -298,7 +312,7 @@ def _gather(run: Run, groups: list[Group]) -> None:
     shape = (len(groups), run.config.score.folds, 2, run.config.score.sketch_size)
     write_sketches(
         run.path,
-        (read_part(part)[0] for part in parts),
+        (read_part(part)[0] for part in parts.contents()),
         shape,
         {
             "prompt_ids": [group.prompt_id for group in groups],
@@ -306,6 +320,7 @@ def _gather(run: Run, groups: list[Group]) -> None:
             "successes": [sum(row["reward"] for row in group.rows) for group in groups],
             **run.config.score.model_dump(mode="json"),
         },
+        run.expect,
     )
     add_column(run, "scorer_logprob", scored)
 

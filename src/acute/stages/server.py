@@ -13,7 +13,7 @@ from acute.progress import tracked
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
 from acute.stages.retokenise import notes, tokens_again, with_end
-from acute.table import RESPONSES, RESPONSES_REQUIRED, read_table, schema_of, write_table
+from acute.table import RESPONSES, RESPONSES_REQUIRED, schema_of, table_bytes, table_of
 
 Row = dict[str, Any]
 SCHEMA = schema_of(RESPONSES, RESPONSES_REQUIRED)
@@ -30,20 +30,19 @@ def roll_out_on_server(run: Run) -> None:
     policy = None if config.counts_only else policy_of(config.model)
     questions = _questions(config, prompts, policy)
     index = {row["prompt_id"]: i for i, row in enumerate(prompts)}
-    waiting = [q for q in questions if not run.part("rollout", index[q.prompt_id], "parquet").exists()]
+    parts = run.parts("rollout")
+    waiting = [q for q in questions if parts.read(index[q.prompt_id]) is None]
     faults: Counter[str] = Counter()
     with run.stage("rollout") as facts, tracked("rollout", len(prompts)) as tracker:
         tracker.advance(len(prompts) - len(waiting))
         client = Client(*_settings(config), config.seed)
         for answer in client.answers(waiting):
             table = pa.Table.from_pylist(_rows(config, answer, policy), SCHEMA)
-            write_table(table, run.part("rollout", index[answer.prompt_id], "parquet"))
+            parts.write(index[answer.prompt_id], table_bytes(table))
             faults.update(answer.faults)
             tracker.tokens(sum(drawn.tokens or 0 for drawn in answer.drawn))
             tracker.advance()
-        responses = pa.concat_tables(
-            read_table(part, RESPONSES, RESPONSES_REQUIRED) for part in run.parts("rollout")
-        )
+        responses = pa.concat_tables(map(table_of, parts.contents()))
         responses, said = _with_tokens(config, responses, policy)
         if late := sum(times for kind, times in faults.items() if kind == "timeout"):
             said["timeouts"] = (

@@ -6,13 +6,12 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from acute.config import VerifyConfig
 from acute.errors import InputError
 from acute.progress import Tracker, tracked
 from acute.run import Run
-from acute.table import CHECKED, RESPONSES, schema_of, with_column, write_table
+from acute.table import CHECKED, RESPONSES, schema_of, table_bytes, table_of, with_column
 from acute.verify.cache import default_path
 from acute.verify.code import fault_of
 from acute.verify.item import Item
@@ -83,24 +82,22 @@ def _items(prompts: pa.Table, responses: pa.Table) -> list[Item]:
     return items
 
 
-def _digest(kinds: list[str], items: list[Item]) -> bytes:
+def _digest(kinds: list[str], items: list[Item]) -> str:
     """Of all that a block's verdicts come from."""
     digest = hashlib.blake2b(digest_size=16)
     for kind, item in zip(kinds, items, strict=True):
         digest.update(json.dumps([kind, *item[:4]]).encode())
-    return digest.hexdigest().encode()
+    return digest.hexdigest()
 
 
 def _block(
     run: Run, index: int, kinds: list[str], items: list[Item], verifiers: Verifiers, tracker: Tracker
 ) -> pa.Table:
     """The verdicts on a block of responses: saved ones if they are of the same block, else new ones."""
-    part, digest = run.part("verify", index, "parquet"), _digest(kinds, items)
-    if part.exists():
-        saved = pq.read_table(part)
-        if (saved.schema.metadata or {}).get(b"digest") == digest:
-            tracker.advance(len(items))
-            return saved
+    parts, made_of = run.parts("verify"), _digest(kinds, items)
+    if (saved := parts.read(index, made_of)) is not None:
+        tracker.advance(len(items))
+        return table_of(saved)
     verdicts: list[Verdict | None] = [None] * len(items)
     for place, verdict in verifiers.check(kinds, items):
         verdicts[place] = verdict
@@ -109,10 +106,8 @@ def _block(
     if len(found) != len(items):
         raise AssertionError(f"{len(items) - len(found)} of {len(items)} responses got no verdict")
     rows = {column: [getattr(v, field) for v in found] for column, field in CHECKED.items()}
-    table = pa.Table.from_pydict(rows, schema_of(RESPONSES, tuple(CHECKED))).replace_schema_metadata(
-        {b"digest": digest}
-    )
-    write_table(table, part)
+    table = pa.Table.from_pydict(rows, schema_of(RESPONSES, tuple(CHECKED)))
+    parts.write(index, table_bytes(table), made_of)
     return table
 
 
@@ -136,7 +131,7 @@ def verify(run: Run) -> None:
             _block(run, i, kinds[at : at + BLOCK], items[at : at + BLOCK], verifiers, tracker)
             for i, at in enumerate(range(0, len(items), BLOCK))
         ]
-        verdicts = pa.concat_tables([block.replace_schema_metadata(None) for block in blocks])
+        verdicts = pa.concat_tables(blocks)
         for column in CHECKED:
             responses = with_column(responses, column, verdicts[column].to_pylist())
         run.write_responses(responses)

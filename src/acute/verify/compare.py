@@ -21,9 +21,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from acute.verify.latex import spelled, squeezed
-from acute.verify.numbers import Long, exact, is_based, number
-from acute.verify.overlooked import without_units
-from acute.verify.units import amount
+from acute.verify.numbers import Long, amount, is_based, number
 from acute.verify.values import equal_value
 
 Verdict3 = bool | None
@@ -45,9 +43,6 @@ _BELONGS = re.compile(r"[A-Za-z] ?\\in(?![A-Za-z])")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|lt|gt)(?![A-Za-z])")
 _FIGURES = re.compile(r"[0-9]+(?: [0-9]+)+")
 _PRODUCT = re.compile(r"(?<![_^0-9.A-Za-z\\])([0-9.]+)\(")
-_TOGETHER = re.compile(
-    r"\\(?:begin|end|text) ?\{[^{}]*\}|\\[A-Za-z]+|(?<![A-Za-z])(?!or|if|in)([a-z]{2})(?![A-Za-z])"
-)
 _EQUALS = re.compile(r"=")
 _VARIABLE = re.compile(r" *[A-Za-z](?: ?\([A-Za-z]\))? *")
 _COLUMN = re.compile(r"\\begin ?\{pmatrix\}(.*)\\end ?\{pmatrix\}", re.DOTALL)
@@ -84,16 +79,8 @@ def for_algebra(gold: str, answer: str) -> tuple[str, str]:
     """A pair that `compare` cannot tell, in one spelling, without the units of single values."""
     sides = _sides(_unwrapped(spelled(gold)), _unwrapped(spelled(answer)))
     # math-verify takes 2(42) for a mixed number, 44
-    heads = (without_units(amount(side).head) for side in sides)
-    one, other = (_letters_apart(_PRODUCT.sub(r"\1\\cdot(", squeezed(head))) for head in heads)
-    return exact(one), exact(other)
-
-
-def _letters_apart(text: str) -> str:
-    """With ab as the product a b: math-verify reads one letter of that name."""
-    if "\\int" in text:
-        return text  # there dx belongs together
-    return _TOGETHER.sub(lambda found: " ".join(found[1]) if found[1] else found[0], text)
+    one, other = (_PRODUCT.sub(r"\1\\cdot(", squeezed(amount(side).head)) for side in sides)
+    return one, other
 
 
 def _unwrapped(text: str) -> str:
@@ -336,8 +323,7 @@ def _leaf(gold: str, answer: str) -> Verdict3:
         finite = other if one in INFINITE else one
         return False if finite in INFINITE or number(finite) is not None else None
     if is_based(one) or is_based(other):
-        bare = other if is_based(one) else one
-        return False if is_based(bare) or number(bare) is not None else None
+        return False if is_based(one) and (is_based(other) or number(other) is not None) else None
     values = number(one), number(other)
     if (values[0] is None) != (values[1] is None) and _FIGURES.fullmatch(one if values[0] is None else other):
         return False  # "2 3" is no number, and not 23

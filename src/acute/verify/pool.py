@@ -1,9 +1,11 @@
 """Worker processes that can be killed: each question has a deadline that the asking side keeps.
 
 A question that outlives its deadline, or takes its worker down, costs that worker alone: it is killed with
-all it started, and another takes its place. Questions and answers are plain values (JSON); nothing is
-unpickled, so an answer cannot run code here. No part of the asking process is copied or imported anew
-(neither fork nor `__main__`), so it may hold threads, a GPU, or no `if __name__ == "__main__"`.
+all it started, and another takes its place. One whose worker was killed (by a user, or by a kernel out of
+memory) is asked again: that says nothing about the question, unless it happens each time. Questions and
+answers are plain values (JSON); nothing is unpickled, so an answer cannot run code here. No part of the
+asking process is copied or imported anew (neither fork nor `__main__`), so it may hold threads, a GPU, or no
+`if __name__ == "__main__"`.
 """
 
 import contextlib
@@ -25,6 +27,8 @@ from acute.errors import InputError, OutsideError
 
 Key = TypeVar("Key")
 ANSWER_LIMIT = 2**20  # bytes of one answer
+TRIES = 3  # of a question whose worker is killed from outside
+KILLED = "killed by SIGKILL"
 LOOK_S = 0.5  # between looks whether a silent worker is still there
 # the first lines of a worker: it must find acute where this process found it
 _BEGIN = "import sys, json; sys.path[:] = json.loads(sys.argv[3]); from acute.verify.worker import main; "
@@ -78,6 +82,7 @@ class _Worker:
         self._setup, self._start_s = setup, start_s
         self._in_use = threading.RLock()
         self.fit = True
+        self.ended_by_us = False
 
     @property
     def pid(self) -> int:
@@ -153,7 +158,7 @@ class _Worker:
             return None
         if found.si_code == os.CLD_EXITED:
             return f"ended with status {found.si_status}"
-        return f"killed by {signal.Signals(found.si_status).name}"
+        return f"killed by {signal.Signals(found.si_status).name}"  # SIGKILL: `KILLED`
 
     def _how_it_died(self) -> str:
         for _ in range(100):
@@ -169,6 +174,7 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process and all that it started; safe to repeat."""
+        self.ended_by_us = True
         if self._process.returncode is None:  # once reaped, its id may be another's
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -233,6 +239,13 @@ class Pool:
 
         Raises InputError if the task cannot be made from its setup, OutsideError if no worker can start.
         """
+        for _ in range(TRIES - 1):
+            if (done := self._asked(question)) is not None:
+                return done
+        return self._asked(question) or Done("error", None, f"the worker process died: {KILLED}")
+
+    def _asked(self, question: Any) -> Done | None:
+        """As `ask`, once; None if the worker was killed from outside."""
         worker = self._idle.get()
         try:
             worker = worker if worker is not None and worker.fit else self._another()
@@ -242,8 +255,9 @@ class Pool:
                 self._discard(worker)
                 return Done("timeout", None, f"no answer within {self.timeout_s:g} s")
             except _Died as error:
+                killed = str(error) == KILLED and not worker.ended_by_us
                 self._discard(worker)
-                return Done("error", None, f"the worker process died: {error}")
+                return None if killed else Done("error", None, f"the worker process died: {error}")
             except BaseException:
                 self._discard(worker)
                 raise

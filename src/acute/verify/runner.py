@@ -20,7 +20,8 @@ from acute.verify.sandbox import Process, Sandbox, SandboxError, sealed
 
 GRACE = 5.0  # seconds that the tests have to end once the program is dead
 MOST_RESULTS = 4 << 20  # bytes
-OUT_OF_TIME = (128 + 24, 128 + 9)  # SIGXCPU, and SIGKILL at the hard limit
+KILLED = 128 + 9  # at the hard limit of CPU time, or from outside
+OUT_OF_TIME = (128 + 24, KILLED)  # SIGXCPU
 OUT_OF_MEMORY = 77  # exit status of a program that ended by MemoryError
 
 
@@ -32,6 +33,8 @@ class Result:
     passed: bool = False
     tests: tuple[bool | None, ...] = ()
     why: str | None = None
+    unsure: bool = False
+    """Whether it would look the same had somebody else, or a kernel out of memory, killed a process of it."""
 
 
 class _Judge:
@@ -115,20 +118,26 @@ class Runner:
             judge.close()
 
     def run(self, program: str, problem: Problem) -> Result:
-        """Run one program against one problem's tests. A sandbox that fails is outcome `error`."""
+        """Run one program against one problem's tests. A sandbox that fails is outcome `error`.
+
+        What a kill from outside could explain is run once more, and that stands: a program that kills itself
+        gains nothing.
+        """
+        result = self._run(program, problem)
+        return self._run(program, problem) if result.unsure else result
+
+    def _run(self, program: str, problem: Problem) -> Result:
         try:
             if problem.cases:
                 return self._run_cases(program, problem.cases)
             return self._run_tests(program, problem)
         except (SandboxError, OSError) as error:
-            return Result("error", why=str(error))
+            return Result("error", why=str(error), unsure=True)
 
     @contextlib.contextmanager
     def _judge(self) -> Iterator[_Judge]:
         """A judge; kept for the next program unless it is broken or the block raises."""
-        with self._lock:
-            judge = self._idle.pop() if self._idle else None
-        judge = judge or _Judge(self.sandbox)
+        judge = self._ready() or _Judge(self.sandbox)
         try:
             yield judge
         except BaseException:
@@ -139,6 +148,15 @@ class Runner:
             return
         with self._lock:
             self._idle.append(judge)
+
+    def _ready(self) -> _Judge | None:
+        """An idle judge that still lives; those that were killed are let go."""
+        while True:
+            with self._lock:
+                judge = self._idle.pop() if self._idle else None
+            if judge is None or judge.process.process.poll() is None:
+                return judge
+            judge.close()
 
     def _run_tests(self, program: str, problem: Problem) -> Result:
         most = self.sandbox.limits
@@ -168,6 +186,7 @@ class Runner:
                 more, ended = _read_until(results, time.monotonic() + GRACE, MOST_RESULTS)
                 told += more
                 judge.broken = not ended
+            judge.broken |= b'"end"' not in told  # the process that told was killed, perhaps all of them
             return _judged(told, late, candidate)
 
     def _run_cases(self, program: str, cases: tuple[tuple[str, str], ...]) -> Result:
@@ -178,7 +197,7 @@ class Runner:
             if result.outcome != "ok":  # time and memory are not spent again on the cases that are left
                 break
         tests += [None] * (len(cases) - len(tests))
-        return Result(result.outcome, all(tests), tuple(tests), result.why)
+        return Result(result.outcome, all(tests), tuple(tests), result.why, result.unsure)
 
     def _run_case(self, program: str, stdin: str, expected: str) -> Result:
         most = self.sandbox.limits
@@ -197,9 +216,9 @@ class Runner:
                 return Result("ok", why=f"wrote more than {most.output} bytes")
             status = process.exit_status(max(0.0, deadline - time.monotonic())) if ended else None
             if status is None and time.monotonic() < deadline:
-                return Result("error", why="the sandbox did not start")
+                return Result("error", why="the sandbox did not start", unsure=True)
             if status is None or status in OUT_OF_TIME:
-                return Result("out_of_time", why="out of time")
+                return Result("out_of_time", why="out of time", unsure=status == KILLED)
             if status == OUT_OF_MEMORY:
                 return Result("out_of_memory", why="out of memory")
             same = _lines(written.decode("utf-8", "replace")) == _lines(expected)
@@ -221,18 +240,19 @@ def _judged(told: bytes, late: bool, candidate: Process) -> Result:
     end = facts.get("end")
     if end == "gone" or late:
         status = candidate.exit_status(1.0)
+        unsure = not late and status in (KILLED, None)
         if late or status in OUT_OF_TIME:
-            return Result("out_of_time", tests=tests, why="out of time")
-        return Result("ok", tests=tests, why=f"the program ended its process (status {status})")
+            return Result("out_of_time", tests=tests, why="out of time", unsure=unsure)
+        return Result(
+            "ok", tests=tests, why=f"the program ended its process (status {status})", unsure=unsure
+        )
     if end in ("done", "load"):
         called = bool(facts.get("calls"))  # a test that never asks the program proves nothing
         passed = end == "done" and "fault" not in facts and called and bool(results) and all(results.values())
         out_of_memory = not passed and (why or "").startswith("MemoryError")
         return Result("out_of_memory" if out_of_memory else "ok", passed, tests, why)
     if end is None and facts.get("answered"):
-        return Result(
-            "out_of_time", tests=tests, why="the tests ran out of time or memory on the program's answers"
-        )
-    return Result(
-        "error", tests=tests, why=f"the tests could not be run: {why or end or 'their process died'}"
-    )
+        said = "the tests ran out of time or memory on the program's answers"
+        return Result("out_of_time", tests=tests, why=said, unsure=True)
+    said = f"the tests could not be run: {why or end or 'their process died'}"
+    return Result("error", tests=tests, why=said, unsure=True)

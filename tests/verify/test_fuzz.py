@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from acute.verify.compare import compare, for_algebra
 from acute.verify.final_answer import final_answer
 from acute.verify.latex import spelled, squeezed
-from acute.verify.numbers import amount, number
+from acute.verify.numbers import number
 from acute.verify.short import is_short, short
+from acute.verify.units import amount
 from acute.verify.values import equal_value
 from tests.verify.variants import HAND, STATEMENTS
 

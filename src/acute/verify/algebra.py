@@ -7,7 +7,7 @@ the deadline. Only LaTeX is parsed: its parser for plain expressions evaluates P
 from collections.abc import Callable
 from typing import Any
 
-DIGITS = 12  # decimals that math-verify rounds to; here decimals are exact, and this is rounding error alone
+DIGITS = 50  # that must agree where two numbers are told by evaluating them; pairs come without decimals
 
 
 def make() -> Callable[[tuple[str, str]], str]:
@@ -16,6 +16,7 @@ def make() -> Callable[[tuple[str, str]], str]:
     Raises MemoryError and what else fails in the comparison.
     """
     import logging
+    from dataclasses import replace
 
     from latex2sympy2_extended.math_normalization import normalize_latex
     from math_verify import LatexExtractionConfig, verify
@@ -23,7 +24,8 @@ def make() -> Callable[[tuple[str, str]], str]:
     from sympy import Expr, I
 
     logging.disable(logging.CRITICAL)
-    rules = LatexExtractionConfig().normalization_config
+    # its list of units has letters in it: of 2c and 2ab it would leave 2
+    rules = replace(LatexExtractionConfig().normalization_config, units=False)
 
     def parsed(text: str) -> Any:
         """The expression, or None where it is no LaTeX of one."""
@@ -57,6 +59,7 @@ def make() -> Callable[[tuple[str, str]], str]:
             gold,
             answer,
             float_rounding=DIGITS,
+            numeric_precision=DIGITS,
             timeout_seconds=None,
             raise_on_error=True,
             allow_set_relation_comp=True,

@@ -21,7 +21,9 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from acute.verify.latex import spelled, squeezed
-from acute.verify.numbers import Long, amount, is_based, number
+from acute.verify.numbers import Long, exact, is_based, number
+from acute.verify.overlooked import without_units
+from acute.verify.units import amount
 from acute.verify.values import equal_value
 
 Verdict3 = bool | None
@@ -43,6 +45,9 @@ _BELONGS = re.compile(r"[A-Za-z] ?\\in(?![A-Za-z])")
 _RELATION = re.compile(r"<|>|\\(?:le|ge|lt|gt)(?![A-Za-z])")
 _FIGURES = re.compile(r"[0-9]+(?: [0-9]+)+")
 _PRODUCT = re.compile(r"(?<![_^0-9.A-Za-z\\])([0-9.]+)\(")
+_TOGETHER = re.compile(
+    r"\\(?:begin|end|text) ?\{[^{}]*\}|\\[A-Za-z]+|(?<![A-Za-z])(?!or|if|in)([a-z]{2})(?![A-Za-z])"
+)
 _EQUALS = re.compile(r"=")
 _VARIABLE = re.compile(r" *[A-Za-z](?: ?\([A-Za-z]\))? *")
 _COLUMN = re.compile(r"\\begin ?\{pmatrix\}(.*)\\end ?\{pmatrix\}", re.DOTALL)
@@ -79,8 +84,16 @@ def for_algebra(gold: str, answer: str) -> tuple[str, str]:
     """A pair that `compare` cannot tell, in one spelling, without the units of single values."""
     sides = _sides(_unwrapped(spelled(gold)), _unwrapped(spelled(answer)))
     # math-verify takes 2(42) for a mixed number, 44
-    one, other = (_PRODUCT.sub(r"\1\\cdot(", squeezed(amount(side).head)) for side in sides)
-    return one, other
+    heads = (without_units(amount(side).head) for side in sides)
+    one, other = (_letters_apart(_PRODUCT.sub(r"\1\\cdot(", squeezed(head))) for head in heads)
+    return exact(one), exact(other)
+
+
+def _letters_apart(text: str) -> str:
+    """With ab as the product a b: math-verify reads one letter of that name."""
+    if "\\int" in text:
+        return text  # there dx belongs together
+    return _TOGETHER.sub(lambda found: " ".join(found[1]) if found[1] else found[0], text)
 
 
 def _unwrapped(text: str) -> str:
@@ -323,7 +336,8 @@ def _leaf(gold: str, answer: str) -> Verdict3:
         finite = other if one in INFINITE else one
         return False if finite in INFINITE or number(finite) is not None else None
     if is_based(one) or is_based(other):
-        return False if is_based(one) and (is_based(other) or number(other) is not None) else None
+        bare = other if is_based(one) else one
+        return False if is_based(bare) or number(bare) is not None else None
     values = number(one), number(other)
     if (values[0] is None) != (values[1] is None) and _FIGURES.fullmatch(one if values[0] is None else other):
         return False  # "2 3" is no number, and not 23

@@ -5,8 +5,9 @@ The rule, for text that runs from the assistant's first word (a prefilled beginn
 1. The last `\\boxed{…}` (or `\\fbox{…}`) whose braces balance. A response cut off inside a later box has
    none.
 2. Otherwise the last statement of the form `final answer is X`, `answer is X`, `answer: X` or `#### X`. X
-   goes to the closing delimiter where it opens with `$`, `\\(` or `\\[`; otherwise to the end of the line, of
-   the sentence, or to a word that begins a reason ("because", "since", …). A response cut off at X has none.
+   goes to the closing delimiter where it opens with `$`, `\\(` or `\\[` and no second formula is joined to it
+   ("$5$ or $6$"); otherwise to the end of the line, of the sentence, or to a word that begins a reason
+   ("because", "since", …). A response cut off at X has none.
 3. Otherwise what the settings say: none; the last number; or the whole response.
 
 A statement counts only if it ends in the response itself, not in the prefilled beginning.
@@ -22,6 +23,9 @@ _BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _STATEMENT = re.compile(r"####|\banswer\s*(?:is\b(?:\s*:)?|:)", re.IGNORECASE)
 _OPENING = re.compile(r"[\s*_\"'“‘`]*")
 _DELIMITERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
+_JOINED = re.compile(
+    r"\s*(?:,?\s*(?:or|and)\s+(?:(?:also|maybe|perhaps|possibly)\s+)?|,\s*)(?:\$|\\[(\[])", re.IGNORECASE
+)
 _END = re.compile(
     r"\n|[.!?;](?=[\s*_\"'”’`]|\Z)|,?\s+(?:because|since|so|as|which|where|hence|therefore|thus|i)\b",
     re.IGNORECASE,
@@ -57,7 +61,8 @@ def _stated(text: str, at: int) -> tuple[int, int]:
     for opener, closer in _DELIMITERS.items():
         if text.startswith(opener, start):
             inside = start + len(opener)
-            if (end := text.find(closer, inside)) >= 0:
+            end = text.find(closer, inside)
+            if end >= 0 and not _JOINED.match(text, end + len(closer)):
                 return inside, end
             break
     ending = _END.search(text, start)

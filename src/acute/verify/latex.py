@@ -1,9 +1,11 @@
 """One spelling for what LaTeX and Unicode spell in many ways. Nothing is computed here.
 
-Every step is one pass over the text, so time grows with its length alone.
+Every step is one pass over the text, or a few, so time grows with its length alone.
 """
 
 import re
+
+NESTED = 4  # roots inside roots that are read where they have no backslash
 
 _CHARACTERS = str.maketrans(
     {
@@ -61,9 +63,19 @@ _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
 _BRACED = re.compile(r"([\^_])\s*\{([A-Za-z0-9])\}(?![A-Za-z0-9])")
 _FRACTION = re.compile(r"\\frac\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )\s*(\{[^{}]*\}|[0-9]|[A-Za-z]|\\pi )?")
 _ROOT = re.compile(r"\\sqrt\s*([0-9]|[A-Za-z])")
-_PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt ?\(([^()]*)\)")
+_PLAIN_ROOT = re.compile(
+    r"(?<![A-Za-z\\])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9]+(?![0-9.])|[A-Za-z](?![A-Za-z])))"
+)
 _ROOT_SIGN = re.compile(r"√ ?(?:\(([^()]*)\)|([0-9]+|[A-Za-z]))")
 _PLAIN_NAME = re.compile(r"(?<![A-Za-z\\{])(pi|infinity)(?![A-Za-z}])")
+# functions that are written without a backslash, or as text, and that something follows
+_FUNCTION = r"ln|log|sin|cos|tan|cot|csc|arcsin|arccos|arctan|sinh|cosh|tanh"
+_PLAIN_FUNCTION = re.compile(
+    rf"(?:(?<![A-Za-z\\])({_FUNCTION})(?![A-Za-z])|\\text ?\{{ ?({_FUNCTION}) ?\}})(?= ?[({{|\\0-9A-Za-z^_])"
+)
+_UPRIGHT = re.compile(r"\\text ?\{ ?([ei]) ?\}")
+_TIMES = re.compile(r"(?<=[0-9.]) ?[xX] ?(?=10 ?\^)")
+_UNEQUAL = re.compile(r"(?<![0-9)\]}])!=|=/=|/=|<>|\\not ?=")
 _SPACES = re.compile(r"\s+")
 _ENDS_IN_COMMAND = re.compile(r"\\[A-Za-z]+\Z")
 
@@ -87,6 +99,10 @@ def _fraction(found: re.Match[str]) -> str:
     return rf"\frac {above}{below or ''}"
 
 
+def _plain_root(found: re.Match[str]) -> str:
+    return rf"\sqrt{{{found[1] or found[2] or found[3] or ''}}}"
+
+
 def spelled(text: str) -> str:
     """`text` in one spelling: no math delimiters, no sizes, no fine spaces, one name a command.
 
@@ -94,10 +110,15 @@ def spelled(text: str) -> str:
     """
     text = _THOUSANDS.sub(",", text.translate(_CHARACTERS).replace("~", " "))
     text = _DEGREES.sub("", _DELIMITER.sub("", text))
-    text = _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _TIMES.sub(r"\\cdot ", _UNEQUAL.sub(r"\\ne ", text))
+    for _ in range(NESTED):
+        text, roots = _PLAIN_ROOT.subn(_plain_root, text)
+        if not roots:
+            break
     text = _ROOT_SIGN.sub(lambda found: rf"\sqrt{{{found[1] or found[2]}}}", text)
     text = _PLAIN_NAME.sub(lambda found: r"\pi " if found[1] == "pi" else r"\infty ", text)
     text = _COMMAND.sub(_command, text.replace("{bmatrix}", "{pmatrix}"))
+    text = _PLAIN_FUNCTION.sub(lambda found: f"\\{found[1] or found[2]} ", _UPRIGHT.sub(r"\1", text))
     text = _ROOT.sub(r"\\sqrt {\1}", _FRACTION.sub(_fraction, text))
     return _SPACES.sub(" ", text).lstrip().rstrip(" .,;:")
 

@@ -17,10 +17,20 @@ from acute.verify.cache import Pair, VerdictCache
 from acute.verify.compare import compare, for_algebra
 from acute.verify.final_answer import Fallback, final_answer
 from acute.verify.item import Item
+from acute.verify.overlooked import overlooked
 from acute.verify.pool import Done, Pool
 from acute.verify.verdict import Verdict
 
-DECIDE = ("latex", "numbers", "values", "compare", "algebra", "math")  # the modules that decide a pair
+DECIDE = (
+    "latex",
+    "numbers",
+    "units",
+    "values",
+    "compare",
+    "overlooked",
+    "algebra",
+    "math",
+)  # the modules that decide a pair
 ENGINES = ("math-verify", "latex2sympy2_extended", "antlr4-python3-runtime", "sympy", "mpmath")
 SHOWN = 1000  # characters of an answer that are kept in the table
 ANSWER_LIMIT = 2000  # a longer answer is in no form that algebra would read; more where gold is long too
@@ -120,6 +130,8 @@ def _exactly(gold: str, answer: str) -> Verdict | None:
         return Verdict("ok", float(equal), answer)
     if len(answer) > max(ANSWER_LIMIT, 4 * len(gold)):
         return Verdict("wrong_form", 0.0, answer, f"longer than {ANSWER_LIMIT:,} characters")
+    if (sign := overlooked(gold, answer)) is not None:
+        return Verdict("wrong_form", 0.0, answer, f"wanted a formula, found {sign}")
     return None
 
 

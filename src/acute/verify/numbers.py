@@ -1,4 +1,4 @@
-"""Numbers and their units, exactly, from spelled text. Longer numbers are compared as text."""
+"""Numbers, exactly, from spelled text. Longer ones are compared as text."""
 
 import re
 from fractions import Fraction
@@ -21,45 +21,11 @@ _FRACTION = re.compile(
     rf"{_SIGN}(?P<whole>[0-9]*)(?:\\frac\{{(?P<inner>-?)(?P<above>{_WHOLE})\}}\{{(?P<below>{_WHOLE})\}}"
     rf"|(?<![0-9])(?:(?P<wholes>[0-9]+) (?![0-9]{{3}}(?![0-9])))?(?P<a>{_WHOLE})/(?P<b>{_WHOLE}))"
 )
-_BASED = re.compile(r"-?[0-9A-Z]+_(?:[0-9]|\{[0-9]+\})")
-_UNIT = re.compile(
-    r"\\text\{(?P<text>[^{}\\]*)\}(?:\^\{?(?P<power>[23])\}?)?\Z|"
-    r"(?<=[0-9.}]) ?(?P<plain>[A-Za-z]{2,}[A-Za-z ]*|(?<= )[mLgs])(?:\^\{?(?P<raised>[23])\}?)?\Z"
+# a decimal in a formula; not one that repeats, nor the end of 1.2.3
+_WITH_DECIMALS = re.compile(
+    r"(?<![0-9.])(?<![0-9],)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)\.([0-9]+)(?![0-9.]|\\(?:overline|bar|dot|ldots))"
 )
-_KNOWN = {
-    name: canonical
-    for canonical, names in {
-        "mm": "mm millimeter millimeters millimetre millimetres",
-        "cm": "cm centimeter centimeters centimetre centimetres",
-        "m": "m meter meters metre metres",
-        "km": "km kilometer kilometers kilometre kilometres",
-        "in": "in inch inches",
-        "ft": "ft foot feet",
-        "yd": "yd yard yards",
-        "mi": "mi mile miles",
-        "s": "s sec second seconds",
-        "min": "min minute minutes",
-        "h": "h hr hour hours",
-        "day": "day days",
-        "week": "week weeks",
-        "month": "month months",
-        "year": "year years",
-        "g": "g gram grams",
-        "kg": "kg kilogram kilograms",
-        "lb": "lb lbs pound pounds",
-        "oz": "oz ounce ounces",
-        "L": "l liter liters litre litres",
-        "mph": "mph",
-        "cent": "cent cents",
-        "dollar": "dollar dollars",
-        "rad": "rad radian radians",
-        "degree": "deg degree degrees",
-    }.items()
-    for name in names.split()
-}
-_POWERS = {"square": "2", "sq": "2", "squared": "2", "cubic": "3", "cu": "3", "cubed": "3"}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_NO_UNIT = {"or", "and", "pi", "sqrt", "to", "plus", "minus", "times", "dozen", "mod", "if"}
+_BASED = re.compile(r"-?[0-9A-Z]+_(?:[0-9]|\{[0-9]+\})")
 
 
 class Long(NamedTuple):
@@ -68,15 +34,6 @@ class Long(NamedTuple):
     negative: bool
     whole: str
     part: str
-
-
-class Amount(NamedTuple):
-    """Text parted from what it is an amount of: head, unit or None, power of ten, whether it is per cent."""
-
-    head: str
-    unit: str | None
-    scale: int
-    percent: bool
 
 
 def is_based(text: str) -> bool:
@@ -105,6 +62,19 @@ def number(text: str) -> Fraction | Long | None:
     return None
 
 
+def exact(text: str) -> str:
+    """A squeezed formula with fractions for its decimals: 2.5x becomes (\\frac{25}{10})x.
+
+    Algebra would round them: 1.4142135623730951 would be √2.
+    """
+    return _WITH_DECIMALS.sub(_as_fraction, text)
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    digits = (found[1].replace(",", "") + found[2]).lstrip("0") or "0"
+    return rf"(\frac{{{digits}}}{{1{'0' * len(found[2])}}})"
+
+
 def _int(digits: str) -> int:
     return int(digits.translate(_SEPARATORS))
 
@@ -125,32 +95,3 @@ def _decimal(found: re.Match[str], power: int) -> Fraction | Long:
         return Long(negative, whole, part)
     value = Fraction(int(whole + part or "0")) * Fraction(10) ** (power - len(part))
     return -value if negative else value
-
-
-def amount(text: str) -> Amount:
-    """Part spelled text from its unit, which must follow something.
-
-    A unit is `\\text{…}` at the end, or words after a number; known ones get one name ("cm2").
-    """
-    percent = text.endswith("%")
-    text = text.removesuffix("%").rstrip()
-    found = _UNIT.search(text)
-    if found is None or not (head := text[: found.start()].rstrip()):
-        return Amount(text, None, 1, percent)
-    words = (found["text"] or found["plain"] or "").lower().replace(".", "").split()
-    power = found["power"] or found["raised"] or ""
-    if words and words[-1] in ("percent", "percents"):
-        return Amount(head, None, 1, True)
-    if _NO_UNIT & set(words) or any(
-        word.strip("([$")[:1].isdigit() for word in words
-    ):  # "(or 15)": two answers
-        return Amount(text, None, 1, percent)
-    scale = 1
-    while words and words[0] in _SCALES:
-        scale *= _SCALES[words.pop(0)]
-    for word in [word for word in words if word in _POWERS]:
-        power = _POWERS[word]
-        words.remove(word)
-    unit = " ".join(words)
-    known = _KNOWN.get(unit)
-    return Amount(head, known + power if known else None, scale, percent)

@@ -15,7 +15,8 @@ from tests.tiny import save_model, write_run
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    quiet = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+    ray.init("local", num_cpus=2, **quiet)
     yield
     ray.shutdown()
 
@@ -28,7 +29,6 @@ def test_two_workers_give_the_numbers_of_one_process(tmp_path):
     with run.lock():
         run_until(run, "verify")
     folder = shutil.copytree(run.path, tmp_path / "two")
-    lost = shutil.copytree(run.path, tmp_path / "lost")
     with run.lock():
         run_until(run, "score")
     score_by_ray(folder, workers=2, shard_over=2)
@@ -36,8 +36,18 @@ def test_two_workers_give_the_numbers_of_one_process(tmp_path):
     assert found.record["stages"]["score"]["ranks"] == found.record["stages"]["score"]["sharded_over"] == 2
     assert np.allclose(np.load(folder / "sketch.npy"), np.load(run.path / "sketch.npy"), atol=1e-6)
     assert not (folder / ".ray").exists()
-    shutil.rmtree(tmp_path / "model")
-    with pytest.raises(ModelError, match="could not load"):
-        score_by_ray(lost, workers=2)
     with pytest.raises(InputError, match="wanted as many CPUs in the cluster, found 2"):
-        score_by_ray(lost, workers=3)
+        score_by_ray(folder, workers=3)
+
+
+def test_an_error_of_a_worker_is_raised_as_it_was():
+    from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
+
+    from acute.integrations.ray_train import _cause
+
+    known = ModelError("could not load the model")
+    assert _cause(WorkerGroupError("…", {1: RuntimeError("peer closed"), 0: known})) is known
+    wrapped = RuntimeError("in a worker")
+    wrapped.__cause__ = known
+    assert _cause(WorkerGroupError("…", {1: wrapped})) is known
+    assert str(_cause(ControllerError(ValueError("no room")))) == "Ray Train: no room"

@@ -48,15 +48,23 @@ def test_a_prompts_sketches_take_so_many_bytes_on_disk():
     assert memory.sketches(100_000, 2, 65_536) == 104_857_600_000  # 105 GB
 
 
-def test_sharded_over_one_rank_it_is_whole_and_over_more_it_shrinks():
+def test_a_pass_is_its_parts_and_shards_shrink_with_the_ranks():
     shape = sizes_of(model())
-    whole = memory.scoring(shape, 2, 100, 50)
-    assert memory.scoring_sharded(shape, 2, 100, 50, 1) == whole
-    eight, sixteen = (memory.scoring_sharded(shape, 2, 100, 50, ranks) for ranks in (8, 16))
-    assert whole > eight > sixteen
+    one = memory.Pass(100, 50)
+    eight, sixteen = (memory.scoring(shape, 2, one, ranks=ranks) for ranks in (8, 16))
+    assert eight > sixteen
+    assert memory.scoring(shape, 2, one) - memory.scoring(shape, 2, memory.Pass(0, 0)) == (
+        memory.activations(shape, 2, 100) + memory.logits(shape, 50) + memory.mask(100, 2)
+    )
     assert eight - sixteen == pytest.approx(memory.weights(shape, 2) / 16)
 
 
 def test_metric_adam_holds_a_scale_for_every_weight():
+    shape, one = sizes_of(model()), memory.Pass(1, 1)
+    assert memory.scoring(shape, 2, one, True) - memory.scoring(shape, 2, one) == 4 * shape.stored
+
+
+def test_a_gradient_of_the_last_layer_keeps_that_layer_alone():
     shape = sizes_of(model())
-    assert memory.scoring(shape, 2, 1, 1, True) - memory.scoring(shape, 2, 1, 1) == 4 * shape.stored
+    assert memory.activations(shape, 2, 100, 0.25) == memory.activations(shape, 2, 100) / 4
+    assert memory.activations(shape, 2, 100, 0.0) == memory.activations(shape, 2, 100) / 4

@@ -1,5 +1,7 @@
 """Bytes in memory and on disk."""
 
+from typing import NamedTuple
+
 from acute.plan.shape import Shape
 
 COPIES_OF_LOGITS = 4  # logits, log-softmax in float32, its gradient, the gradient of the logits
@@ -15,14 +17,14 @@ def cache(shape: Shape, width: int, tokens: float) -> float:
     return 2.0 * shape.layers * shape.cached * width * tokens
 
 
-def activations(shape: Shape, width: int, tokens: float) -> float:
+def activations(shape: Shape, width: int, tokens: float, reach: float = 1.0) -> float:
     """What one pass keeps for its backward: inputs of products, norms, attention and the gated MLP.
 
     A layer keeps six vectors of the model's width, the query, key, value and mixed ones, and four of the
-    MLP's; attention matrices are not kept.
+    MLP's; attention matrices are not kept. `reach` is the share of the layers that the gradient passes.
     """
     numbers = 6 * shape.width + 2 * shape.attention + 2 * shape.cached + 4 * shape.inner
-    return float(shape.layers * numbers * width * tokens)
+    return float(max(1.0, reach * shape.layers) * numbers * width * tokens)
 
 
 def logits(shape: Shape, predicted: float) -> float:
@@ -35,20 +37,24 @@ def mask(tokens: float, width: int) -> float:
     return (1.0 + width) * tokens**2
 
 
-def scoring(shape: Shape, width: int, tokens: float, predicted: float, scale: bool = False) -> float:
-    """Peak of one scoring pass on one rank that holds the whole model; `scale`: for metric = adam."""
-    held = weights(shape, width) + shape.largest * max(width, 4) + (4.0 * shape.stored if scale else 0.0)
-    return held + activations(shape, width, tokens) + logits(shape, predicted) + mask(tokens, width)
+class Pass(NamedTuple):
+    """One scoring pass: its tokens, those that logits are made for, the layers that the gradient passes."""
+
+    tokens: float
+    predicted: float
+    reach: float = 1.0
 
 
-def scoring_sharded(
-    shape: Shape, width: int, tokens: float, predicted: float, ranks: int, scale: bool = False
-) -> float:
-    """As `scoring`, the weights split over ranks and two layers gathered at a time."""
-    whole = scoring(shape, width, tokens, predicted, scale)
+def scoring(shape: Shape, width: int, one: Pass, scale: bool = False, ranks: int = 1) -> float:
+    """Peak of one scoring pass on one rank; `scale`: for metric = adam, a number a weight.
+
+    On more than one rank the weights are split over them, and two layers and a table gathered at a time.
+    """
     shared = weights(shape, width) + (4.0 * shape.stored if scale else 0.0)
-    gathered = 2 * weights(shape, width) / shape.layers + shape.table * width
-    return whole - shared * (1 - 1 / ranks) + gathered * (ranks > 1)
+    gathered = 2 * weights(shape, width) / shape.layers + shape.table * width if ranks > 1 else 0.0
+    held = shared / ranks + gathered + shape.largest * max(width, 4)
+    made = activations(shape, width, one.tokens, one.reach) + logits(shape, one.predicted)
+    return held + made + mask(one.tokens, width)
 
 
 def sketches(prompts: int, folds: int, size: int, width: int = 4) -> float:

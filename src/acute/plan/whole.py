@@ -58,18 +58,16 @@ def operations(asked: Asked) -> Json:
 def in_memory(asked: Asked, cards: Cards | None) -> Json:
     """Bytes on each rank: sampling (with the cache of as many rows as transformers keep), scoring."""
     shape, load, width = asked.shape, asked.load, asked.width
-    one = work.passes(load, asked.scored)
-    predicted = one.longest - load.prompt_tokens
+    longest = work.passes(load, asked.scored).longest
+    one = memory.Pass(longest, longest - load.prompt_tokens, asked.scored.selected.reach)
     rows = min(ROWS_AT_ONCE, max(1.0, load.distinct * load.responses))
     held = memory.cache(shape, width, rows * (load.prompt_tokens + load.response_tokens))
     ranks = 1 if cards is None else cards.count
     return {
         "weights_bytes": memory.weights(shape, width),
         "rollout_bytes": memory.weights(shape, width) + held,
-        "score_replica_bytes": memory.scoring(shape, width, one.longest, predicted, asked.adam),
-        "score_sharded_bytes": memory.scoring_sharded(
-            shape, width, one.longest, predicted, ranks, asked.adam
-        ),
+        "score_replica_bytes": memory.scoring(shape, width, one, asked.adam),
+        "score_sharded_bytes": memory.scoring(shape, width, one, asked.adam, ranks),
         "card_bytes": None if cards is None else cards.card.memory,
     }
 

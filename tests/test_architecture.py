@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "table": set(),
     "checksum": set(),
     "parts": {"table", "checksum"},
-    "run": {"table", "config", "checksum", "parts"},
+    "versions": set(),
+    "run": {"table", "config", "checksum", "parts", "versions", "report"},  # a notebook shows it
     "toy_runs": {"core"},
     "models": set(),
     "tasks": {"table"},
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "verify": {"table"},
     "gradients": {"table", "models", "core", "checksum"},
     "measure": {"table", "core"},
-    "report": {"table", "core", "run", "measure", "checksum"},
+    "report": {"table", "core", "measure", "checksum"},
 }
 PUTS_PARTS_TOGETHER = {
     "cli",

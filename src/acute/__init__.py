@@ -12,6 +12,7 @@ _EXPORTS = {  # name: module that holds it
     "AcuteError": "acute.errors",
     "Config": "acute.config",
     "Run": "acute.run",
+    "figures": "acute.report.paper",
     "load": "acute.config",
     "parse": "acute.config",
     "run_until": "acute.stages",

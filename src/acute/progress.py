@@ -48,7 +48,7 @@ class Tracker:
 @contextmanager
 def tracked(label: str, total: int, shown: bool = True) -> Iterator[Tracker]:
     """A progress bar on standard error for the length of the block; of several ranks one shows it."""
-    console = Console(file=sys.stderr)
+    console = Console(file=sys.stderr, force_jupyter=False)  # its widget would need ipywidgets
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

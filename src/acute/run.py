@@ -9,11 +9,9 @@ import fcntl
 import io
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +31,10 @@ from acute.table import (
     read_batches,
     read_table,
     table_bytes,
+    with_estimates,
     write_atomically,
 )
+from acute.versions import commit, installed_versions
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 # stage: what it was made from. Memory and device are no part of it: they change nothing but rounding.
@@ -84,36 +84,6 @@ OUTPUT = {  # stage: the file that it leaves
     "report": "report.html",
 }
 RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
-WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
-
-
-def installed_versions(also: tuple[str, ...] = ()) -> dict[str, str | None]:
-    """Versions of everything that can change a result, and of `also`; None where it is not installed."""
-    import platform
-
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in (*WATCHED[1:], *also):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def _commit() -> str | None:
-    """The git commit that acute runs from, "-dirty" added where files differ; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
 
 
 def _cpu_seconds() -> float:
@@ -179,6 +149,15 @@ def _held(path: Path) -> Iterator[None]:
         yield
 
 
+class Analysis(dict[str, Any]):
+    """What analysis.json holds; in a notebook it shows its verdict and its tables."""
+
+    def _repr_html_(self) -> str:
+        from acute.report.notebook import analysis_html
+
+        return analysis_html(self)
+
+
 class Run:
     """An opened run folder. Make one with `Run.create` or `Run.open`."""
 
@@ -187,6 +166,16 @@ class Run:
         self.record = record
         self.config: Config = parse(record["config"], str(path / "run.json"))
         self._written: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, done: {', '.join(self.record['stages']) or 'nothing'})"
+
+    def _repr_html_(self) -> str:
+        from acute.report.notebook import run_html
+
+        return run_html(
+            str(self.path), self.record, STAGES, self.analysis() if self.stands("analyse") else None
+        )
 
     @classmethod
     def create(cls, path: Path, config: Config) -> "Run":
@@ -207,7 +196,7 @@ class Run:
                 "config": config.model_dump(mode="json"),
                 "seed": config.seed,
                 "versions": installed_versions(),
-                "git": _commit(),
+                "git": commit(),
                 "stages": {},
                 "checks": {},
                 "left_out": {},
@@ -354,6 +343,16 @@ class Run:
         refuse_damaged(self.path, "responses.parquet")
         return read_batches(self.path / "responses.parquet", RESPONSES, names)
 
+    def prompt_table(self) -> pa.Table:
+        """A row a prompt: prompts.parquet and beside it what the analysis found of each.
+
+        After the prompt's own columns `responses`, `successes`, `truncated` (int64) and, for each of
+        p, weight, agreement, agreement_shrunk, contribution and share, four of float64: NAME, NAME_se,
+        NAME_lo, NAME_hi (95 %), null where unknown. Raises InputError where nothing is analysed yet.
+        """
+        analysis = self.analysis()
+        return with_estimates(self.prompts(), analysis.get("per_prompt") or [])
+
     def write_prompts(self, table: pa.Table) -> None:
         """Write prompts.parquet atomically."""
         self._write("prompts.parquet", table_bytes(table))
@@ -362,12 +361,12 @@ class Run:
         """Write responses.parquet atomically."""
         self._write("responses.parquet", table_bytes(table))
 
-    def analysis(self) -> dict[str, Any]:
+    def analysis(self) -> Analysis:
         """analysis.json. Raises InputError if it is not there or cannot be read."""
         path = self.path / "analysis.json"
         refuse_damaged(self.path, path.name)
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = Analysis(json.loads(path.read_text(encoding="utf-8")))
         except OSError:
             raise InputError(
                 f"{self.path} has no analysis.json: run acute analyse {self.path} first"

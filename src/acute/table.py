@@ -8,6 +8,7 @@ position, never by text.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,6 +53,8 @@ RESPONSES: Columns = {
 }
 RESPONSES_REQUIRED = ("response_id", "prompt_id", "fold", "response", "token_ids", "logprob", "finish")
 CHECKED = {"outcome": "outcome", "reward": "reward", "answer_found": "answer_found", "detail": "detail"}
+COUNTS = ("responses", "successes", "truncated")  # of a prompt, as analysis.json names them
+ESTIMATES = ("p", "weight", "agreement", "agreement_shrunk", "contribution", "share")
 KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
 
 
@@ -84,6 +87,23 @@ def with_column(table: pa.Table, name: str, values: Sequence[object]) -> pa.Tabl
     if name in table.column_names:
         raise TableError(f"column {name!r} is there already; columns are only added")
     return table.append_column(name, pa.array(values, RESPONSES[name][0]))
+
+
+def with_estimates(prompts: pa.Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """`prompts` and the counts and estimates of `rows`, which are matched by prompt_id.
+
+    An estimate becomes the columns NAME, NAME_se, NAME_lo, NAME_hi; what is unknown is null.
+    """
+    by_id = {row["prompt_id"]: row for row in rows}
+    found = [by_id.get(prompt_id, {}) for prompt_id in prompts["prompt_id"].to_pylist()]
+    for name in COUNTS:
+        prompts = prompts.append_column(name, pa.array([row.get(name) for row in found], pa.int64()))
+    for name in ESTIMATES:
+        estimates = [row.get(name) or {} for row in found]
+        for member, suffix in (("value", ""), ("se", "_se"), ("lo", "_lo"), ("hi", "_hi")):
+            column = pa.array([estimate.get(member) for estimate in estimates], pa.float64())
+            prompts = prompts.append_column(name + suffix, column)
+    return prompts
 
 
 def could_not_write(path: Path, error: OSError) -> OutsideError:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 
 VOID = {"meta", "input", "br", "img", "link", "hr"}
@@ -14,7 +15,12 @@ class Element:
     tag: str
     attributes: dict
     inside: tuple = ()  # ids of the elements around it
-    text: str = ""
+    parts: list = field(default_factory=list)  # of its text, in order
+
+    @cached_property
+    def text(self):
+        """Everything below it. To be asked once the page is read."""
+        return "".join(self.parts)
 
 
 @dataclass
@@ -41,7 +47,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         for element in self.stack:
-            element.text += data
+            element.parts.append(data)
 
     def all(self, tag, **attributes):
         """Elements by tag and attributes."""

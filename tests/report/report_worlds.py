@@ -321,5 +321,23 @@ def hostile(w):
         {"prompt_id": ids[0], "response": "", "reward": None, "outcome": "timeout", "finish": "eos"}
     )
     w.prompts[0] = HOSTILE["script"] + w.prompts[0] + HOSTILE["bidi"]
+    w.prompts[1] = chat(HOSTILE["script"], HOSTILE["control"])
     w.families = ["<b>sums</b></script>" if f == "plain sums" else f for f in w.families]
     return w
+
+
+def with_maps(folder, world):
+    """A run folder of a world that has both maps of interference."""
+    analysis = analysis_of(world)
+    kernel = world.kernel()
+    families = list(dict.fromkeys(world.families))
+    inside = [np.flatnonzero([family == f for f in world.families]) for family in families]
+    mean = [[kernel[np.ix_(a, b)].mean() for b in inside] for a in inside]
+    analysis["families_by_families"] = {
+        "families": families,
+        "inner": [[estimate(value, 0.1 * abs(value)) for value in row] for row in mean],
+    }
+    write_run(folder, world, analysis)
+    ids = np.array(prompt_ids(world))
+    np.savez(folder / "kernel.npz", prompt_id=ids, kernel=kernel, kernel_se=0.1 * abs(kernel) + 1e-3)
+    return folder

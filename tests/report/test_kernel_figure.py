@@ -24,7 +24,7 @@ def folder(tmp_path):
 def test_families_side_by_side_from_hard_to_easy(folder):
     figure = interference(folder, ROWS, {"a": "<b>A</b>"})
     trace = figure["data"][0]
-    assert [row[0][1] for row in trace["customdata"]] == ["&lt;b&gt;A&lt;/b&gt;", "c", "b"]
+    assert trace["meta"]["names"] == ["&lt;b&gt;A&lt;/b&gt;", "c", "b"]
     assert trace["z"][0] == [1.0, 0.05, -0.5]  # a with itself, with c, with b
     assert figure["layout"]["xaxis"]["ticktext"] == ["easy", "hard"]
 
@@ -38,7 +38,7 @@ def test_prompts_that_point_alike_stand_together(tmp_path):
     np.savez(tmp_path / "kernel.npz", prompt_id=names, kernel=gradients @ gradients.T)
     rows = [{"prompt_id": name, "family": "f", "p": {"value": 0.1 * i}} for i, name in enumerate(names)]
     trace = interference(tmp_path, rows, {})["data"][0]
-    shown = [turn[int(row[0][1][1:])] for row in trace["customdata"]]
+    shown = [turn[int(name[1:])] for name in trace["meta"]["names"]]
     assert sum(a != b for a, b in pairwise(shown)) == 1
 
 
@@ -68,7 +68,7 @@ FAMILIES = {
 def test_families_as_cosines_starred_where_sure():
     trace = between_families({"families_by_families": FAMILIES})["data"][0]
     assert trace["z"] == [[1.0, -1.0, None], [-1.0, 1.0, None], [None] * 3]
-    assert trace["text"][0] == ["+1.00*", "-1.00*", ""]
+    assert trace["text"][0] == ["+1.00*", "−1.00*", ""]
     assert trace["y"][0] == "&lt;b&gt;x&lt;/b&gt;"
 
 
@@ -76,7 +76,7 @@ def test_families_that_surely_hurt_each_other_are_named_once():
     assert hurt_families({"families_by_families": FAMILIES}) == [("y", "<b>x</b>")]
     unsure = {"families": ["x", "y"], "inner": [[cell(1, 2), cell(-1, 2)], [cell(-1, 2), cell(1, 2)]]}
     assert hurt_families({"families_by_families": unsure}) == []
-    assert between_families({"families_by_families": unsure})["data"][0]["text"][0][1] == "-1.00"
+    assert between_families({"families_by_families": unsure})["data"][0]["text"][0][1] == "−1.00"
 
 
 @pytest.mark.parametrize("analysis", [{}, {"families_by_families": None}])

@@ -1,98 +1,113 @@
 """The page in a real browser, where there is one (Debian's chromium)."""
 
-import base64
-import hashlib
-import shutil
-import subprocess
+import re
 
 import pytest
-import report_html
 import report_worlds as worlds
 
 from acute.report.page import write_page
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the path")
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=6000",
-)
+WORLD = worlds.world()
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
+def path(tmp_path_factory):
     """A page whose model output attacks it."""
-    return write_page(worlds.write_run(tmp_path_factory.mktemp("run"), worlds.hostile(worlds.world())))
+    return write_page(worlds.with_maps(tmp_path_factory.mktemp("run"), worlds.hostile(worlds.world())))
 
 
-@pytest.fixture
-def dom(tmp_path):
-    """The page after the browser ran it, and after `script` did."""
-
-    def after(page, script="", fragment=""):
-        text = page.read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-        copy = tmp_path / "page.html"
-        copy.write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-        command = [CHROMIUM, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-        done = subprocess.run(
-            [*command, f"{copy.as_uri()}{fragment}"], capture_output=True, text=True, timeout=120, check=True
-        )
-        return report_html.parse(done.stdout)
-
-    return after
+@pytest.fixture(scope="module")
+def hostile(opened, path):
+    """The page, opened once; the tests below follow one another on it."""
+    found = opened(path, "#prompt-18")
+    yield found
+    found.close()
 
 
-def rows(page):
-    return [e for e in page.all("tr") if "data-prompt" in e.attributes]
+def shown_prompts(page):
+    return page.eval_on_selector_all("tr.row:not([hidden])", "rows => rows.map(r => r.dataset.prompt)")
 
 
-def test_every_figure_is_drawn_and_nothing_hostile_runs(dom, hostile):
-    page = dom(hostile)
-    plots = [e for e in page.all("div") if "data-figure" in e.attributes]
-    assert len(plots) == 7
-    assert all(e.attributes.get("data-drawn") == "yes" for e in plots)
-    assert len([e for e in page.all("svg") if e.attributes.get("class") == "main-svg"]) >= 7
-    assert len(page.all("script")) == 4  # data, plotly, ours, and this test's
-    assert not page.all("img")
+def test_every_figure_is_drawn_and_nothing_hostile_runs(hostile):
+    page = hostile.page
+    plots = page.locator(".plot")
+    assert plots.count() == 9
+    for i in range(9):
+        assert plots.nth(i).locator("svg.main-svg").first.is_visible()
+    assert page.locator("script").count() == 4 and page.locator("img").count() == 0
+    assert hostile.faults == []
 
 
-def test_a_link_opens_its_prompt(dom, hostile):
-    page = dom(hostile, fragment="#prompt-18")
-    detail = page.by_id("prompt-18-more")
-    assert "hidden" not in detail.attributes
-    assert "hidden" in page.by_id("prompt-2-more").attributes
-    assert worlds.HOSTILE["script"] in detail.text
+def test_a_link_opens_its_prompt(hostile):
+    page = hostile.page
+    assert page.locator("#prompt-18-more").is_visible() and not page.locator("#prompt-2-more").is_visible()
+    assert worlds.HOSTILE["script"] in page.locator("#prompt-18-more").inner_text()
 
 
-def test_rows_sort_by_value_and_keep_their_details(dom, hostile):
-    click = "document.querySelector('[data-sort=p]').click()"
-    page = dom(hostile, click)
-    order = [row.attributes["data-prompt"] for row in rows(page)]
-    exact = dict(zip(worlds.prompt_ids(worlds.world()), worlds.world().p, strict=True))
-    assert order == sorted(order, key=exact.get)
-    ids = [e.attributes["id"] for e in page.all("tr") if "id" in e.attributes]
+def test_the_mouse_over_a_mark_shows_its_prompt_as_text(hostile):
+    page = hostile.page
+    plot = page.locator("[data-figure=agreement_against_p]")
+    plot.scroll_into_view_if_needed()
+    page.evaluate(
+        "Plotly.Fx.hover(document.querySelector('[data-figure=agreement_against_p]'),"
+        " [{curveNumber: 0, pointNumber: 1}])"
+    )
+    label = plot.locator(".hoverlayer .hovertext")
+    label.wait_for()
+    assert "<script>alert(1)</script> ▸ ⟦U+0000⟧⟦U+001B⟧[31mred" in label.text_content()
+    assert plot.locator("script").count() == 0 and hostile.faults == []
+
+
+def test_the_map_names_both_prompts_of_a_cell(hostile):
+    names = hostile.page.evaluate(
+        "document.querySelector('[data-figure=interference]').data[0].customdata[2][5]"
+    )
+    assert len(names) == 2 and names[0] != names[1]
+
+
+def test_a_figure_is_saved_in_the_colours_of_paper(hostile):
+    page = hostile.page
+    page.emulate_media(color_scheme="dark")
+    with page.expect_download() as found:
+        page.locator("#figure-cosine [data-save=svg]").click()
+    svg = found.value.path().read_text(encoding="utf-8")
+    assert found.value.suggested_filename == "cosine.svg" and "rgb(10, 102, 168)" in svg
+    page.emulate_media(color_scheme="light")
+
+
+def test_rows_sort_by_value_and_keep_their_details(hostile):
+    page = hostile.page
+    page.locator("[data-sort=p]").click()
+    exact = dict(zip(worlds.prompt_ids(WORLD), WORLD.p, strict=True))
+    assert shown_prompts(page) == sorted(exact, key=exact.get)
+    ids = page.eval_on_selector_all("#prompt-table tbody tr", "rows => rows.map(r => r.id)")
     assert ids[1::2] == [f"{key}-more" for key in ids[::2]]
 
 
-def test_find_hides_what_does_not_match(dom, hostile):
-    find = "f = document.getElementById('find'); f.value = 'prompt-0003'; f.dispatchEvent(new Event('input'))"
-    page = dom(hostile, find)
-    shown = [row for row in rows(page) if "hidden" not in row.attributes]
-    assert [row.attributes["data-prompt"] for row in shown] == ["prompt-0003"]
-    assert page.by_id("found").text == "1 of 18"
+def test_find_hides_what_does_not_match(hostile):
+    page = hostile.page
+    page.locator("#find").fill("prompt-0003")
+    assert shown_prompts(page) == ["prompt-0003"] and page.locator("#found").inner_text() == "1 of 18"
+    page.locator("#find").fill("")
 
 
-def test_enter_on_a_prompt_opens_it_once(dom, hostile):
-    page = dom(hostile, "document.querySelector('#prompt-3 .open').click()")
-    assert "hidden" not in page.by_id("prompt-3-more").attributes
-    opened = [e for e in page.all("button") if e.attributes.get("aria-expanded") == "true"]
-    assert len(opened) == 1
+def test_enter_on_a_prompt_opens_it_once(hostile):
+    page = hostile.page
+    page.locator("#prompt-3 .open").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#prompt-3-more").is_visible()
+    assert page.locator(".open[aria-expanded=true]").count() == 2  # and the one of the link
+
+
+def test_a_dark_screen_prints_on_white(hostile):
+    page = hostile.page
+    page.emulate_media(color_scheme="dark")
+    ink = "getComputedStyle(document.querySelector('#figure-cosine .xtick text')).fill"
+    page.wait_for_function(f"() => {ink} === 'rgb(231, 232, 230)'")  # the figures have turned dark
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    printed = page.evaluate(ink)
+    body = page.evaluate("getComputedStyle(document.body).color")
+    page.emulate_media(media="screen", color_scheme="light")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert [max(map(int, re.findall(r"\d+", colour)[:3])) < 80 for colour in (printed, body)] == [True, True]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import report_html
 
 from acute.errors import InputError
 from acute.report.training import figures, is_training, write_training_page
@@ -48,7 +49,30 @@ def test_every_curve_is_there():
 def test_the_page(tmp_path):
     page = write_training_page(folder_of(tmp_path, ROWS)).read_text()
     assert is_training(tmp_path) and "2 steps on pass@8, mitigation &lt;b&gt;" in page
-    assert page.count("</script>") == 2 and "https://" not in page.split("<script>")[0]
+    assert page.count("</script>") == 3 and "https://" not in page.split("<script>")[0]
+
+
+def test_hostile_families_and_numbers_stay_text(tmp_path):
+    families = ["</script><b>x</b>", "\u202e\ud800\x1b[31m", "A" * 1_000_000]
+    rows = [{"step": 0, "pass@1": 0.5, **{f"pass@1/{f}": 0.5 for f in families}}]
+    folder = tmp_path / "a\u202eb"
+    folder.mkdir()
+    text = write_training_page(folder_of(folder, rows)).read_text()
+    page = report_html.parse(text)
+    assert len(page.all("script")) == 3 and not [e for e in page.all("b") if e.text == "x"]
+    assert "Training a⟦U+202E⟧b" in page.all("h1")[0].text
+    names = [t["name"] for t in page.figures()["success-by-family"]["data"]]
+    assert "pass@1/&lt;/script&gt;&lt;b&gt;x&lt;/b&gt;" in names
+    assert "pass@1/⟦U+202E⟧⟦U+D800⟧⟦U+001B⟧[31m" in names and max(map(len, names)) < 100
+    assert len(text) < len(write_training_page(folder_of(tmp_path, ROWS)).read_text()) + 10_000
+
+
+def test_a_long_training_is_told_at_some_steps(tmp_path):
+    rows = [{"step": s, "pass@1": s / 1000} for s in range(1000)]
+    page = report_html.parse(write_training_page(folder_of(tmp_path, rows)).read_text())
+    (table,) = page.all("table", **{"class": "small"})
+    assert table.text.strip().startswith("steppass@1, rollouts")
+    assert "200 of 1,000 rows, spread evenly." in page.by_id("figures").text
 
 
 def test_a_training_without_steps(tmp_path):

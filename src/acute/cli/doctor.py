@@ -55,8 +55,8 @@ def doctor(
     """What is installed and what works here."""
     import importlib.util
 
-    from acute.run import installed_versions
     from acute.verify.math import ENGINES
+    from acute.versions import installed_versions
 
     found: dict[str, Any] = {
         "versions": installed_versions(also=ENGINES),

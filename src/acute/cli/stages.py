@@ -153,8 +153,14 @@ def analyse(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
     _show(folder, None, as_json)
 
 
-def report(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
-    """Write the report page. Of an analysed run folder, or of a training."""
+def report(
+    folder: Path = DIR,
+    figures: Path | None = typer.Option(None, "--figures", help="Also write every figure as a file here."),
+    formats: list[str] = typer.Option(["pdf"], "--format", help="Of --figures: pdf, svg or png; repeatable."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Write the report page of an analysed run folder, or of a training; with --figures, files for papers."""
+    from acute.report.paper import of_folder, write_figures
     from acute.report.training import is_training, write_training_page
     from acute.run import Run
     from acute.stages import report as make_report
@@ -167,7 +173,9 @@ def report(folder: Path = DIR, as_json: bool = AS_JSON) -> None:
         with opened.lock():
             run_until(opened, "analyse")
             page = make_report(opened)
+    written = [] if figures is None else write_figures(of_folder(folder), figures, formats)
+    paths = [str(path) for path in written]
     if as_json:
-        typer.echo(json.dumps({"run": str(folder), "report": str(page)}))
+        typer.echo(json.dumps({"run": str(folder), "report": str(page), "figures": paths}))
     else:
-        typer.echo(str(page))
+        typer.echo("\n".join([str(page), *paths]))

@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from acute.errors import InputError
-from acute.report.curves_page import Curves, write_curves_page
-from acute.report.numbers import Json, Shown, show, value_of
+from acute.report.curves_page import Curves, bars, curve, figures_of, write_curves_page
+from acute.report.figure_table import FigureTable
+from acute.report.numbers import Json, show, value_of
 from acute.report.reading import at_k, read_analysis
-from acute.report.safe_text import for_hover, one_line
+from acute.report.safe_text import one_line, visible
 from acute.report.verdict import k_dagger, verdict
 
 
@@ -57,42 +58,41 @@ def compared(runs: dict[str, Json]) -> Json:
     return {"k": ks, "runs": rows}
 
 
-def table(runs: dict[str, Json]) -> Table:
-    """The runs as rows: prompts, pass@1 and pass@k, the cosine at two k, k†, the verdict."""
+def _rows(runs: dict[str, Json]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows: prompts, pass@1 and pass@k, the cosine at two k, k†, the verdict."""
     found = compared(runs)
     ks = found["k"]
-    shown = sorted({ks[len(ks) // 2], ks[-1]})
-    headings = ["run", "prompts", *(f"pass@{k}" for k in sorted({ks[0], ks[-1]}))]
+    passed, shown = (list(dict.fromkeys(some)) for some in ((ks[0], ks[-1]), (ks[len(ks) // 2], ks[-1])))
+    headings = ["run", "prompts", *(f"pass@{k}" for k in passed)]
     headings += [*(f"cosine at k = {k:,}" for k in shown), "k†", "verdict"]
+    rows = []
+    for row, analysis in zip(found["runs"], runs.values(), strict=True):
+        cells = [show(row["pass_at_k"][ks.index(k)]) for k in passed]
+        cells += [show(row["cosine"][ks.index(k)], signed=True) for k in shown]
+        texts = ["–" if s.value is None else str(s) for s in (*cells, k_dagger(analysis))]
+        rows.append([row["run"], f"{row['prompts']:,}", *texts, row["verdict"]])
+    return headings, rows
+
+
+def table(runs: dict[str, Json]) -> Table:
+    """The runs as rows, for the terminal."""
+    headings, rows = _rows(runs)
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, heading in enumerate(headings):
         made.add_column(heading, justify="left" if i in (0, len(headings) - 1) else "right")
-    for row, analysis in zip(found["runs"], runs.values(), strict=True):
-        passed = [show(row["pass_at_k"][ks.index(k)]) for k in sorted({ks[0], ks[-1]})]
-        cosines = [show(row["cosine"][ks.index(k)], signed=True) for k in shown]
-        cells = [_cell(s) for s in (*passed, *cosines, k_dagger(analysis))]
-        made.add_row(Text(one_line(row["run"], 40)), f"{row['prompts']:,}", *cells, row["verdict"])
+    for name, *cells in rows:
+        made.add_row(Text(one_line(name, 40)), *map(Text, cells))
     return made
 
 
-def _cell(shown: Shown) -> Text:
-    return Text(f"{shown.text} {shown.interval}".strip() if shown.value is not None else "–")
-
-
-def _curve(name: str, ks: Sequence[int], estimates: Sequence[Any]) -> dict[str, Any]:
+def _curve(name: str, ks: Sequence[int], estimates: Sequence[Any]) -> Json:
     known = [(k, e) for k, e in zip(ks, estimates, strict=True) if value_of(e) is not None]
 
     def reach(end: str) -> list[float]:
         return [abs((e["value"] if e.get(end) is None else e[end]) - e["value"]) for _, e in known]
 
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": for_hover(name),
-        "x": [k for k, _ in known],
-        "y": [e["value"] for _, e in known],
-        "error_y": {"type": "data", "symmetric": False, "array": reach("hi"), "arrayminus": reach("lo")},
-    }
+    drawn = curve(name, [k for k, _ in known], [e["value"] for _, e in known])
+    return drawn | {"error_y": bars(reach("hi"), reach("lo"))}
 
 
 def figures(runs: dict[str, Json]) -> list[tuple[str, Curves]]:
@@ -109,15 +109,23 @@ def figures(runs: dict[str, Json]) -> list[tuple[str, Curves]]:
     ]
 
 
+def _axis(ks: Sequence[int]) -> Json:
+    """A log axis that marks the k measured, eight at the most."""
+    shown = ks[:: len(ks) // 8 + 1]
+    ticks = {"tickvals": shown, "ticktext": [f"{k:,}" for k in shown]}
+    return {"title": {"text": "k (log scale)"}, "type": "log", **ticks}
+
+
+def figures_of_runs(runs: dict[str, Json]) -> dict[str, Json]:
+    """The figures of the page by name. Raises InputError where the runs have no k in common."""
+    named = figures_of(figures(runs), _axis(compared(runs)["k"]))
+    return {name: figure for name, (_, figure) in named.items()}
+
+
 def write_compare_page(target: Path, runs: dict[str, Json]) -> Path:
     """Write the page of several runs. Raises InputError, OutsideError."""
     about = f"{len(runs)} runs at the k that all of them have; bars are 95 % intervals."
-    ks = compared(runs)["k"]
-    shown = ks[:: len(ks) // 8 + 1]
-    axis = {
-        "title": {"text": "k (log scale)"},
-        "type": "log",
-        "tickvals": shown,
-        "ticktext": [f"{k:,}" for k in shown],
-    }
-    return write_curves_page(target, "Runs side by side", about, figures(runs), axis)
+    headings, rows = _rows(runs)
+    beside = FigureTable(headings, [[visible(name), *cells] for name, *cells in rows])
+    axis = _axis(compared(runs)["k"])
+    return write_curves_page(target, "Runs side by side", about, figures(runs), axis, beside)

@@ -12,8 +12,8 @@ from acute.report.numbers import Json, value_of
 from acute.report.safe_text import for_hover
 
 MOST_PROMPTS = 120  # beyond this a cell is smaller than a pixel; the ones shown are spread over p
-# blue and red stay apart for colour-blind readers and in print
-COLOURS = [[0, "#b2182b"], [0.25, "#ef8a62"], [0.5, "#f7f7f7"], [0.75, "#67a9cf"], [1, "#2166ac"]]
+# from red, against, to blue, along: they stay apart for colour-blind readers, and on paper by lightness
+COLOURS = [[i / 4, f"@map-{i}"] for i in range(5)]
 
 
 def read_kernel(folder: Path) -> tuple[list[str], NDArray[np.float64]] | None:
@@ -58,12 +58,12 @@ def interference(folder: Path, rows: list[Json], labels: dict[str, str]) -> Json
                 "x": places,
                 "y": places,
                 "z": [[None if not np.isfinite(v) else round(float(v), 3) for v in row] for row in values],
-                "customdata": [[[a, b] for a in text] for b in text],
+                "meta": {"names": text},  # the page writes them out, a pair a cell
                 "hovertemplate": "%{customdata[1]}<br>%{customdata[0]}<br><b>cosine %{z}</b><extra></extra>",
                 "zmin": -1,
                 "zmax": 1,
                 "colorscale": COLOURS,
-                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "right"}},
+                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "top"}},
             }
         ],
         "layout": layout(axis, {**axis, "autorange": "reversed", "tickangle": -90}, showlegend=False),
@@ -108,7 +108,10 @@ def between_families(analysis: Json) -> Json | None:
         return None
     labels = [for_hover(name) for name in names]
     text = [
-        ["" if v is None else f"{v:+.2f}{'*' if sign_of(inner[f][g]) else ''}" for g, v in enumerate(row)]
+        [
+            "" if v is None else f"{v:+.2f}{'*' if sign_of(inner[f][g]) else ''}".replace("-", "−")
+            for g, v in enumerate(row)
+        ]
         for f, row in enumerate(cosine)
     ]
     axis = {"title": {"text": ""}, "type": "category"}
@@ -125,7 +128,7 @@ def between_families(analysis: Json) -> Json | None:
                 "zmin": -1,
                 "zmax": 1,
                 "colorscale": COLOURS,
-                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "right"}},
+                "colorbar": {"thickness": 10, "title": {"text": "cosine", "side": "top"}},
             }
         ],
         "layout": layout(axis, {**axis, "autorange": "reversed"}, showlegend=False),

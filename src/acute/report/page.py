@@ -1,27 +1,22 @@
 """The report: one HTML page that opens from a mail attachment, offline."""
 
-import base64
-import hashlib
-import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-from plotly.offline import get_plotlyjs
-
-from acute.errors import OutsideError
-from acute.report import curves, kernel_figure, prompt_figures
+from acute.report import curves, html, kernel_figure, prompt_figures
+from acute.report.figure_table import numbers_of
 from acute.report.left_out import left_out
-from acute.report.numbers import Json, Shown, count, number, p_value, show
+from acute.report.numbers import Json, Shown, number, p_value, show
 from acute.report.reading import RunData, at_k, read_run
 from acute.report.repeat import toml
 from acute.report.rows import beyond_rows, costliest, family_rows, k_rows, labels, prompt_rows
-from acute.report.safe_text import shorten, visible
+from acute.report.safe_text import visible
 from acute.report.verdict import k_dagger, verdict
 from acute.report.verifier import if_it_errs
 from acute.table import write_atomically
+
+# figures whose numbers stand in no table of the page otherwise
+OWN_TABLE = ("agreement_histogram", "contribution_histogram", "between_families", "interference")
 
 
 def write_page(folder: Path) -> Path:
@@ -39,41 +34,7 @@ def write_page(folder: Path) -> Path:
 
 def render(data: RunData) -> str:
     """The page as text."""
-    scripts = {name: _script(text) for name, text in (("plotly", get_plotlyjs()), ("own", _asset("page.js")))}
-    environment = Environment(
-        loader=PackageLoader("acute.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=count, shorten=shorten, set_well=_set_well)
-    policy = " ".join(["script-src", *(_hash(text) for text in scripts.values())])
-    return environment.get_template("template.html").render(
-        **_context(data), scripts=scripts, css=Markup(_asset("page.css")), script_policy=policy
-    )
-
-
-def _set_well(sentence: str) -> Markup:
-    """A sentence of ours, with its J_k as an index and its "k = 8" on one line."""
-    kept = str(escape(sentence)).replace("k = ", "k\u00a0=\u00a0")
-    return Markup(re.sub(r"J_(k|\d+)", r"J<sub>\1</sub>", kept))
-
-
-def _asset(name: str) -> str:
-    return files("acute.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _script(text: str) -> Markup:
-    """A script of ours for the inside of a script element."""
-    if "</script" in text.lower():
-        raise OutsideError("a script of the report holds '</script': it cannot stand inside a page")
-    return Markup(text.replace("\r\n", "\n"))
-
-
-def _hash(script: str) -> str:
-    """What the page's policy allows to run: these very bytes, nothing that a model wrote."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    return html.render("template.html", scripts=("prompts.js",), **_context(data))
 
 
 def _context(data: RunData) -> Json:
@@ -81,6 +42,7 @@ def _context(data: RunData) -> Json:
     analysis, k = data.analysis, data.headline_k
     names = labels(data.prompts)
     prompts, room = prompt_rows(data, names)
+    figures = figures_of_run(data)
     return {
         "title": _title(data),
         "analysis": analysis,
@@ -90,7 +52,8 @@ def _context(data: RunData) -> Json:
         "costliest": costliest(analysis, prompts),
         "families": family_rows(analysis),
         "control": _control(data.control),
-        "figures": _figures(data, names, k),
+        "figures": figures,
+        "tables": {n: found for n in OWN_TABLE if n in figures and (found := numbers_of(figures[n]))},
         "pairs": _pairs(data, names),
         "hurt": [(visible(a), visible(b)) for a, b in kernel_figure.hurt_families(analysis)],
         "k_rows": k_rows(analysis),
@@ -162,8 +125,9 @@ def _control(control: RunData | None) -> Json | None:
     }
 
 
-def _figures(data: RunData, names: dict[str, str], k: int) -> dict[str, Json]:
+def figures_of_run(data: RunData) -> dict[str, Json]:
     """The figures by name; one without a single point is left out and the page says so."""
+    names, k = labels(data.prompts), data.headline_k
     analysis, rows = data.analysis, data.analysis.get("per_prompt") or []
     beside = data.control.analysis if data.control else None
     at, agreement = prompt_figures.levels(data.run), analysis.get("agreement") or {}

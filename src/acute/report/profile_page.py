@@ -3,21 +3,30 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from acute.report.numbers import Json, Shown, count, number, show
 from acute.report.safe_text import clip, one_line, visible
-from acute.run import Run
 from acute.table import write_atomically
 
 SHOWN = 1500  # characters of a text
 NAME = 200  # characters of a name, of a family or of an id
 
 
-def write_profile_page(target: Path, profile: Json, run: Run) -> Path:
+class Texts(Protocol):
+    """Where the texts stand: a run folder, or what has its two tables."""
+
+    def prompts(self) -> Any:
+        """pyarrow.Table with prompt_id, prompt, answer."""
+
+    def responses(self) -> Any:
+        """pyarrow.Table with response_id, prompt_id, response."""
+
+
+def write_profile_page(target: Path, profile: Json, run: Texts) -> Path:
     """Write what `acute profile RUN` found as HTML, whole or not at all; `run` is where the texts stand.
 
     Raises OutsideError where it cannot be written.
@@ -53,7 +62,7 @@ def render(profile: Json, texts: Mapping[str, Json]) -> str:
     )
 
 
-def _texts(profile: Json, run: Run) -> dict[str, Json]:
+def _texts(profile: Json, run: Texts) -> dict[str, Json]:
     """The examples of suspected faults, by response_id, with their prompt's text and answer."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -199,9 +199,13 @@ def _histogram(groups: dict[str, list[float]], names: dict[str, str], edges: Any
             f"{name}<br>{hover} {between(a, b, width)}<br><b>{c} prompt{'s' if c != 1 else ''}</b>"
             for a, b, c in zip(edges[:-1], edges[1:], counts, strict=True)
         ]
-        look = {"marker": {"color": f"@{group}", "line": {"color": "@paper", "width": 0.5}}}
+        marker: Json = {"color": f"@{group}", "line": {"color": "@paper", "width": 0.5}}
+        if group == "hard":  # hatched, so that it stays apart from "easy" where there is no colour
+            marker["pattern"] = {"shape": "/", "solidity": 0.25, "size": 6, "fgcolor": "@paper"}
         place = {"x": middle.tolist(), "y": counts.tolist(), "width": float(width)}
-        traces.append({"type": "bar", "name": name, **place, "hovertext": texts, "hoverinfo": "text", **look})
+        traces.append(
+            {"type": "bar", "name": name, **place, "hovertext": texts, "hoverinfo": "text", "marker": marker}
+        )
     return traces
 
 

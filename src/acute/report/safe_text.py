@@ -73,5 +73,5 @@ def label(prompt: str, limit: int) -> str:
 
 
 def for_hover(text: str) -> str:
-    """`text` for a plotly label, which reads a few HTML tags and entities: all of them made inert."""
-    return html.escape(text, quote=False)
+    """`text` for a plotly label, which reads a few HTML tags and entities: visible, and all of them inert."""
+    return html.escape(visible(text), quote=False)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from acute.errors import InputError
-from acute.report.curves_page import Curves, write_curves_page
-from acute.report.safe_text import for_hover
+from acute.report.curves_page import Curves, bars, curve, figures_of, write_curves_page
+from acute.report.numbers import Json
 
 Rows = Sequence[dict[str, Any]]
 LOGS = ("acute.jsonl", "evaluation.jsonl")
+AXIS: Json = {"title": {"text": "step"}}
 
 
 def is_training(folder: Path) -> bool:
@@ -32,14 +33,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _line(rows: Rows, key: str, name: str, opacity: float = 1.0) -> dict[str, Any]:
     """One curve against the step; what is not known is a gap."""
     known = [(row["step"], row[key]) for row in rows if key in row]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": for_hover(name),
-        "opacity": opacity,
-        "x": [step for step, _ in known],
-        "y": [value for _, value in known],
-    }
+    drawn = curve(name, [step for step, _ in known], [value for _, value in known])
+    return drawn | {"opacity": opacity}
 
 
 def _evaluated(rows: Rows, key: str) -> dict[str, Any]:
@@ -56,8 +51,7 @@ def _evaluated(rows: Rows, key: str) -> dict[str, Any]:
     up, down = reach("hi"), reach("lo")
     if all(length is None for length in up + down):
         return _line(rows, key, f"{key}, exact" if rows and "intervals" not in rows[0] else key)
-    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
-    return _line(rows, key, f"{key}, sampled, 95 %") | {"error_y": bars}
+    return _line(rows, key, f"{key}, sampled, 95 %") | {"error_y": bars(up, down)}
 
 
 def _names(rows: Rows) -> list[str]:
@@ -72,16 +66,8 @@ def _cosine(rows: Rows) -> Curves:
     def reach(end: str) -> list[float]:
         return [0.0 if c[end] is None else abs(c[end] - c["value"]) for _, c in known]
 
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "cosine, 95 %",
-            "x": [step for step, _ in known],
-            "y": [c["value"] for _, c in known],
-            "error_y": {"type": "data", "symmetric": False, "array": reach("hi"), "arrayminus": reach("lo")},
-        }
-    ]
+    drawn = curve("cosine, 95 %", [step for step, _ in known], [c["value"] for _, c in known], "markers")
+    return [drawn | {"error_y": bars(reach("hi"), reach("lo"))}]
 
 
 def _agreement(rows: Rows) -> Curves:
@@ -106,14 +92,24 @@ def figures(rows: Rows, exact: Rows) -> list[tuple[str, Curves]]:
     ]
 
 
+def figures_of_training(folder: Path) -> dict[str, Json]:
+    """The figures of a training by name. Raises InputError where it has no step yet."""
+    return {name: figure for name, (_, figure) in figures_of(figures(*_logs(folder)), AXIS).items()}
+
+
+def _logs(folder: Path) -> tuple[Rows, Rows]:
+    rows, exact = (_rows(folder / name) for name in LOGS)
+    if not rows:
+        raise InputError(f"{folder} has no step yet (no row in {LOGS[0]}): run acute train first")
+    return rows, exact
+
+
 def write_training_page(folder: Path) -> Path:
     """Write `folder/report.html`, whole or not at all, and return its path.
 
     InputError where the training has no step yet, OutsideError where the page cannot be written.
     """
-    rows, exact = (_rows(folder / name) for name in LOGS)
-    if not rows:
-        raise InputError(f"{folder} has no step yet (no row in {LOGS[0]}): run acute train first")
+    rows, exact = _logs(folder)
     record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
     train = record["config"]["train"]
     about = (
@@ -122,6 +118,4 @@ def write_training_page(folder: Path) -> Path:
         f"evaluations are of all prompts."
     )
     drawn = figures(rows, exact)
-    return write_curves_page(
-        folder / "report.html", f"Training {folder.name}", about, drawn, {"title": {"text": "step"}}
-    )
+    return write_curves_page(folder / "report.html", f"Training {folder.name}", about, drawn, AXIS)

@@ -11,11 +11,11 @@ from typing import Any
 
 from acute import __version__
 from acute.errors import ConfigError, InputError, ModelError, OutsideError
-from acute.run import installed_versions
 from acute.table import write_atomically
 from acute.train.config import Training
 from acute.train.rewards import check_kinds, reward_of
 from acute.train.state import last_checkpoint, read_log
+from acute.versions import installed_versions
 
 RECORD = "train.json"
 MAY_CHANGE = (

@@ -1,36 +1,5 @@
 "use strict";
 (() => {
-  const figures = JSON.parse(document.getElementById("figure-data").textContent);
-  const plots = [...document.querySelectorAll(".plot")];
-  const root = document.documentElement;
-
-  // A colour is written "@name"; the style sheet says what it is, so that dark mode and print follow.
-  const coloured = (part, palette) => {
-    if (typeof part === "string" && part[0] === "@") return palette.getPropertyValue("--" + part.slice(1)).trim() || part;
-    if (Array.isArray(part)) return part.map((item) => coloured(item, palette));
-    if (part === null || typeof part !== "object") return part;
-    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, coloured(value, palette)]));
-  };
-
-  const coarse = matchMedia("(pointer: coarse)").matches || innerWidth < 700;
-  const config = { responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]],
-    toImageButtonOptions: { format: "svg" }, doubleClick: "reset", staticPlot: false };
-
-  const draw = (plot, width) => {
-    const figure = coloured(figures[plot.dataset.figure], getComputedStyle(root));
-    figure.layout.dragmode = coarse ? false : "zoom"; // a finger that scrolls must not zoom
-    if (width) Object.assign(figure.layout, { width, autosize: false });
-    Plotly.react(plot, figure.data, figure.layout, width ? { ...config, responsive: false } : config);
-    if (!plot.dataset.drawn) plot.on("plotly_click", (event) => show(event.points[0].customdata));
-    plot.dataset.drawn = "yes";
-  };
-  const redraw = () => plots.forEach((plot) => draw(plot));
-  if (plots.length) draw(plots[0]); // the first screen first
-  plots.slice(1).forEach((plot) => setTimeout(() => draw(plot)));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("beforeprint", () => { root.dataset.theme = "light"; plots.forEach((plot, i) => draw(plot, i ? 330 : 660)); });
-  addEventListener("afterprint", () => { delete root.dataset.theme; redraw(); });
-
   // The table of prompts: sort, find, open. Each row is followed by its detail row.
   const body = document.querySelector("#prompt-table tbody");
   const rows = [...body.querySelectorAll("tr.row")].map((row) => ({ row, more: row.nextElementSibling, text: null }));
@@ -103,6 +72,7 @@
     event.preventDefault();
     show(link.hash.slice(1));
   }));
+  document.addEventListener("mark", (event) => show(event.detail)); // a click in a figure
   if (location.hash.startsWith("#prompt-")) show(location.hash.slice(1));
   update();
 })();

@@ -1,0 +1,118 @@
+"""Every kind of page: no fault that axe-core finds, usable by keyboard, no sideways scrolling."""
+
+import json
+from pathlib import Path
+
+import pytest
+import report_worlds as worlds
+
+from acute.report.compare import read_runs, write_compare_page
+from acute.report.page import write_page
+from acute.report.training import write_training_page
+
+SCREENS = [("screen", scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
+MEDIA = [*SCREENS, ("print", "light", 1280)]
+PAGES = ("report", "hostile", "compare", "training")
+
+
+@pytest.fixture(scope="module")
+def axe():
+    bundled = pytest.importorskip("axe_playwright_python", reason="it is of the development set")
+    return (Path(bundled.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def training(folder):
+    """A training's page, with a family that attacks it."""
+    family = worlds.HOSTILE["end of script"]
+    cosine = {"value": -0.2, "se": 0.1, "lo": -0.4, "hi": 0.0}
+    rows = [
+        {"step": s, "pass@1": 0.1 * s, "pass@8": 0.5, f"pass@1/{family}": 0.5, "k": 8, "cosine_k": cosine}
+        for s in range(6)
+    ]
+    train = {"objective": "pass@8", "mitigation": "none", "optimizer": "sgd", "learning_rate": 0.1}
+    (folder / "train.json").write_text(json.dumps({"config": {"train": train}}))
+    (folder / "acute.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return write_training_page(folder)
+
+
+def with_control(folder):
+    worlds.write_run(folder, worlds.world(), run=worlds.run_of(control="control.toml"))
+    worlds.write_run(folder / "control", worlds.world(conflict=False, seed=4))
+    return write_page(folder)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def found(request, tmp_path_factory, opened):
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "report":
+        path = with_control(folder)
+    elif request.param == "hostile":
+        path = write_page(worlds.with_maps(folder, worlds.hostile(worlds.world())))
+    elif request.param == "compare":
+        folders = [worlds.write_run(folder / f"run-{i}<b>", worlds.world(i % 2 == 0, seed=i)) for i in (1, 2)]
+        path = write_compare_page(folder / "page.html", read_runs(folders))
+    else:
+        path = training(folder)
+    page = opened(path)
+    yield page
+    page.close()
+
+
+def test_axe_finds_no_violation_in_any_medium(found, axe):
+    page = found.page
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.evaluate(axe)  # not subject to the page's policy, which stays in force
+    for media, scheme, width in MEDIA:
+        page.emulate_media(media=media, color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        faults = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        told = [(f["id"], [node["html"][:120] for node in f["nodes"][:3]]) for f in faults]
+        assert told == [], (media, scheme, width)
+        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert media == "print" or wider <= 0, (scheme, width)
+    page.emulate_media(media="screen", color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert found.faults == []
+
+
+def test_that_axe_can_find_one(found, axe):
+    page = found.page
+    page.evaluate(axe)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button id=nameless></button>')")
+    faults = page.evaluate("axe.run('#nameless', {resultTypes: ['violations']})")["violations"]
+    page.evaluate("document.getElementById('nameless').remove()")
+    assert "button-name" in [fault["id"] for fault in faults]
+
+
+IN_REACH = (
+    "e => (e.id || e.dataset.save || e.dataset.sort || e.tagName) + '|' + getComputedStyle(e).outlineStyle"
+)
+
+
+def test_tab_reaches_every_control_and_shows_where_it_is(found):
+    page = found.page
+    wanted = page.locator(
+        "a[href]:visible, button:visible, input:visible, summary:visible, [tabindex='0']:visible"
+    ).count()
+    page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
+    reached = []
+    for _ in range(wanted + 1):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(f"({IN_REACH})(document.activeElement)"))
+    assert reached[0].startswith("A|"), "the first stop skips to the content"
+    controls = [stop for stop in reached if not stop.startswith("BODY")]
+    assert len(controls) >= wanted
+    assert not [stop for stop in controls if stop.endswith("|none")], "focus is visible at every stop"
+
+
+def test_every_figure_has_its_numbers_beside_it(found):
+    page = found.page
+    for figure in page.locator("figure").all():
+        foot = figure.locator(".foot")
+        target = foot.locator("a").first.get_attribute("href") if foot.locator("a").count() else None
+        tables = (
+            foot.locator("details table").count()
+            if target is None
+            else page.locator(f"{target} table").count()
+        )
+        assert tables >= 1, figure.get_attribute("id")

@@ -25,21 +25,30 @@ def render(template: str, figures: dict[str, Json], scripts: tuple[str, ...] = (
     Raises OutsideError for a script that cannot stand inside a page.
     """
     ours = [_script(text) for text in (get_plotlyjs(), *map(asset, ("figures.js", *scripts)))]
-    environment = Environment(
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            **context,
+            figures=figures,
+            scripts=ours,
+            script_policy=" ".join(["script-src", *map(_hash, ours)]),
+            css=Markup(asset("page.css")),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where templates of this package are read: everything escaped, nothing missing passed over."""
+    made = Environment(
         loader=PackageLoader("acute.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=count, shorten=shorten, set_well=_set_well, interval_kept=_interval_kept)
-    return environment.get_template(template).render(
-        **context,
-        figures=figures,
-        scripts=ours,
-        script_policy=" ".join(["script-src", *map(_hash, ours)]),
-        css=Markup(asset("page.css")),
-    )
+    made.filters.update(count=count, shorten=shorten, set_well=_set_well, interval_kept=_interval_kept)
+    return made
 
 
 def asset(name: str) -> str:

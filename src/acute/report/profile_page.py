@@ -1,14 +1,13 @@
 """The profile of a log as one static page: no script, nothing loaded, whatever its texts say stays text."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from acute.report.numbers import Json, Shown, count, number, show
+from acute.report.html import asset, environment
+from acute.report.numbers import Json, Shown, number, show
 from acute.report.safe_text import clip, one_line, visible
 from acute.table import write_atomically
 
@@ -38,27 +37,24 @@ def write_profile_page(target: Path, profile: Json, run: Texts) -> Path:
 
 def render(profile: Json, texts: Mapping[str, Json]) -> str:
     """The page. `texts` has a row with "prompt", "answer" and "response" for each example of a fault."""
-    environment = Environment(
-        loader=PackageLoader("acute.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=count)
-    css = files("acute.report").joinpath("page.css").read_text(encoding="utf-8")
     most = max(bar["prompts"] for bar in profile["p_histogram"]) or 1
-    return environment.get_template("profile.html").render(
-        css=Markup(css),
-        run=one_line(profile["run"], NAME),
-        profile=profile,
-        bars=[{**bar, "name": _bar(bar), "length": bar["prompts"] / most} for bar in profile["p_histogram"]],
-        passed=[(int(k), show(e)) for k, e in profile["pass_at_k"].items()],
-        silent=_percent(profile["zero_signal"]["share"]),
-        truncated=_truncated(profile["truncated"]),
-        estimators=[_estimator(row) for row in profile["estimators"]],
-        faults=[_fault(fault, texts) for fault in profile["suspected_faults"]],
-        notes=[(visible(topic), visible(said)) for topic, said in profile["notes"].items()],
+    return (
+        environment()
+        .get_template("profile.html")
+        .render(
+            css=Markup(asset("page.css")),
+            run=one_line(profile["run"], NAME),
+            profile=profile,
+            bars=[
+                {**bar, "name": _bar(bar), "length": bar["prompts"] / most} for bar in profile["p_histogram"]
+            ],
+            passed=[(int(k), show(e)) for k, e in profile["pass_at_k"].items()],
+            silent=_percent(profile["zero_signal"]["share"]),
+            truncated=_truncated(profile["truncated"]),
+            estimators=[_estimator(row) for row in profile["estimators"]],
+            faults=[_fault(fault, texts) for fault in profile["suspected_faults"]],
+            notes=[(visible(topic), visible(said)) for topic, said in profile["notes"].items()],
+        )
     )
 
 

@@ -1,7 +1,7 @@
 # make run    install what the main job needs and run it        make test   every test that CI runs
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
 # make fuzz   100,000 inputs for each parser of responses        make dist   wheel and sdist, tried in an empty environment
-# make lowest every test on the oldest versions that pyproject.toml admits
+# make lowest every test on the oldest versions that pyproject.toml admits   make faults  breaks runs on purpose
 PYTHON ?= python3
 VENV   := .venv
 VERL   := .venv-verl
@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check bench fuzz docs dist lowest clean
+.PHONY: run test check bench fuzz faults docs dist lowest clean
 
 # torch comes first and alone, so that the CPU build is kept where one is offered.
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	ACUTE_FUZZ=100000 $(BIN)/python -m pytest tests/verify/test_fuzz.py -o timeout=0
+
+faults: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --out bench/results/faults.json
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md

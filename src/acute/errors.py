@@ -40,5 +40,13 @@ class ModelError(OutsideError):
     """A model could not be loaded, or does not do what the measurement needs of it."""
 
 
+class NotFiniteError(ModelError):
+    """What a model computed for a response is no finite number; `index` is its place among those asked."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
 class DisagreementError(OutsideError):
     """Two parts that must agree do not (sampler and scorer, fast engine and reference)."""

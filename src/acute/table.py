@@ -58,6 +58,11 @@ ESTIMATES = ("p", "weight", "agreement", "agreement_shrunk", "contribution", "sh
 KEYS = {"response_id": RESPONSES, "prompt_id": PROMPTS}
 
 
+def response_id(prompt_id: str, index: int) -> str:
+    """The key of a prompt's response number `index`, where nothing else names it."""
+    return f"{prompt_id}/{index:05d}"
+
+
 def schema_of(columns: Columns, names: tuple[str, ...]) -> pa.Schema:
     """The Arrow schema of some of the columns, in the order given."""
     return pa.schema([(name, columns[name][0]) for name in names])

@@ -90,6 +90,8 @@ class Outcome:
     where: str
     broken_promises: list = field(default_factory=list)
     seconds: float = 0.0
+    struck: bool = True
+    """False where the command had ended before the fault could come."""
 
     @property
     def good(self):
@@ -144,7 +146,7 @@ def campaign(planned, seed, short=False, said=print):
                 found = p.fault(case)
                 outcome = Outcome(
                     p.name, p.stage, p.world, case.seed, case.what, found.lost, found.doubled, found.wrong,
-                    found.where, case.faults, round(time.monotonic() - began, 2),
+                    found.where, case.faults, round(time.monotonic() - began, 2), case.struck,
                 )  # fmt: skip
                 if outcome.good:
                     case.kept_apart()
@@ -156,11 +158,15 @@ def table(outcomes):
     by_kind = defaultdict(list)
     for outcome in outcomes:
         by_kind[outcome.kind].append(outcome)
-    lines = ["| fault | stages | times | rows lost | doubled | wrong results | promises broken |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = ["| fault | stages | times | struck | rows lost | doubled | wrong results | promises broken |",
+             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for kind, some in [*by_kind.items(), ("all", outcomes)]:
         stages = ", ".join(dict.fromkeys(o.stage for o in some)) if kind != "all" else ""
-        numbers = [len(some), *(sum(getattr(o, n) for o in some) for n in ("lost", "doubled", "wrong"))]
+        numbers = [
+            len(some),
+            sum(o.struck for o in some),
+            *(sum(getattr(o, n) for o in some) for n in ("lost", "doubled", "wrong")),
+        ]
         numbers.append(sum(len(o.broken_promises) for o in some))
         lines.append(f"| {kind} | {stages} | {' | '.join(map(str, numbers))} |")
     return "\n".join(lines)
@@ -173,6 +179,7 @@ def as_json(outcomes, seed):
         {
             "seed": seed,
             "faults": len(outcomes),
+            "struck": sum(o.struck for o in outcomes),
             **{key: sum(getattr(o, key) for o in outcomes) for key in keys},
             "promises_broken": sum(len(o.broken_promises) for o in outcomes),
             "outcomes": [asdict(o) for o in outcomes],

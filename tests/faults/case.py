@@ -24,6 +24,7 @@ class Case:
     seed: int
     faults: list = field(default_factory=list)
     what: str = ""
+    struck: bool = True
     state: str | None = None
 
     def __post_init__(self):
@@ -55,6 +56,11 @@ class Case:
     def broken(self, fault):
         """The command to its end with a fault in it."""
         return self.start(fault).wait()
+
+    def struck_by(self, ended):
+        """Whether the fault came before the command had ended by itself."""
+        self.struck = ended.code != 0
+        return self.struck
 
     def must(self, kept, promise):
         """Note a promise that was not kept."""

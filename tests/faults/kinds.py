@@ -14,7 +14,7 @@ from tests.faults.process import orphans
 def kill_at_a_touch(case):
     """kill -9 at a moment chosen by counting what is done to the folder, in the middle of a write too."""
     ended = case.broken(case.at_a_touch(inject.kill))
-    if ended.code != 0:  # the drawn touch was reached
+    if case.struck_by(ended):
         case.ended_as_promised(ended, -signal.SIGKILL)
     case.go_on()
     return case.compared(_end_of(case))
@@ -32,6 +32,7 @@ def kill_at_a_moment(case):
     time.sleep(delay)
     command.send(signal.SIGKILL)
     ended = command.wait()
+    case.struck_by(ended)
     case.must(ended.code in (0, -signal.SIGKILL), f"exit code {ended.code}")
     case.nothing_left()
     case.go_on()
@@ -45,7 +46,7 @@ def stopped(case):
     touch = case.rng.randint(1, case.world.touches[case.stage] * 3 // 4)
     case.what += f"touch {touch}"
     ended = case.broken(case.at_a_touch(inject.stop_by(number), touch))
-    if ended.code != 0:
+    if case.struck_by(ended):
         case.ended_as_promised(ended, 128 + number, f"stopped by {number.name}", "to go on:")
     case.go_on()
     return case.compared(_end_of(case))
@@ -85,7 +86,7 @@ def damaged_part(case):
     case.nothing_left()
     parts = case.parts()
     if not parts:
-        case.what = "ended before a part could be damaged"
+        case.what, case.struck = "ended before a part could be damaged", False
     elif case.rng.random() < 0.25 and len(parts) > 1:
         shutil.copy(parts[0], parts[1])
         case.what = f"{parts[1].name} is a copy of {parts[0].name}"
@@ -128,7 +129,7 @@ def damaged_file(case, name):
 def disk_full(case):
     """From a drawn touch on every write fails with ENOSPC; then there is room again."""
     ended = case.broken(case.at_a_touch(inject.disk_full))
-    if ended.code != 0:
+    if case.struck_by(ended):
         case.ended_as_promised(ended, 4, "No space left on device")
     case.go_on()
     return case.compared(_end_of(case))
@@ -142,12 +143,12 @@ def small_disk(case):
     case.what = f"{pages * 4} KiB"
     mount = ["mount", "-t", "tmpfs", "-o", f"size={pages * 4}k", "tmpfs", str(case.folder)]
     if subprocess.run(mount, capture_output=True).returncode:
-        case.what = "not mounted: wanted root"
+        case.what, case.struck = "not mounted: wanted root", False
         return Difference()
     try:
         run = ["run", case.world.config, "--out", case.folder]
         ended = case.start(arguments=run).wait()
-        if ended.code != 0:
+        if case.struck_by(ended):
             case.ended_as_promised(ended, 4, "No space left on device")
         subprocess.run(["mount", "-o", "remount,size=64m", str(case.folder)], check=True)
         case.go_on(command=run)
@@ -169,7 +170,7 @@ def file_limit(case):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     ended = case.broken(fault)
-    if ended.code != 0:
+    if case.struck_by(ended):
         case.ended_as_promised(ended, 4, "File too large")
     case.go_on()
     return case.compared()
@@ -181,7 +182,7 @@ def file_limit(case):
 def out_of_memory(case):
     """MemoryError at a drawn touch."""
     ended = case.broken(case.at_a_touch(inject.out_of_memory))
-    if ended.code != 0:
+    if case.struck_by(ended):
         case.ended_as_promised(ended, 4)
     case.go_on()
     return case.compared(_end_of(case))
@@ -189,10 +190,10 @@ def out_of_memory(case):
 
 def no_memory_for_tensors(case):
     """torch finds no memory from a drawn forward pass on."""
-    nth = case.rng.randint(2, 5)
+    nth = case.rng.randint(1, 3)
     case.what = f"forward pass {nth}"
     ended = case.broken(inject.broken_forward(nth, inject.no_memory_for_tensors))
-    if ended.code != 0:
+    if case.struck_by(ended):
         case.ended_as_promised(ended, 4, "memory")
     case.go_on()
     return case.compared()
@@ -200,7 +201,7 @@ def no_memory_for_tensors(case):
 
 def not_finite(case, change, what):
     """Logits or gradients that are no numbers: refused, naming stage, prompt and response."""
-    nth = case.rng.randint(2, 3)
+    nth = case.rng.randint(1, 3)
     case.what = f"{what} from forward pass {nth} on"
     ended = case.broken(inject.broken_forward(nth, change))
     case.ended_as_promised(ended, 4, case.stage, "prompt 'p", "response 'p")
@@ -241,7 +242,7 @@ def killed_worker(case):
     time.sleep(delay)
     workers = []
     case.wait_until(lambda: workers.extend(command.workers()) or workers, command)
-    case.what = f"after {delay:.2f} s: none was there"
+    case.what, case.struck = f"after {delay:.2f} s: none was there", bool(workers)
     if workers:
         victim = case.rng.choice(workers)
         try:
@@ -291,7 +292,7 @@ def jumping_clock(case):
         jump()
         touches()
 
-    case.broken(fault)
+    case.struck_by(case.broken(fault))
     case.nothing_left()
     for path in case.folder.rglob("*"):
         when = case.rng.uniform(0, 2e9)
@@ -351,7 +352,7 @@ def killed_rank(case):
     began = time.monotonic()
     ends = _end_ranks(_ranks(case, size, {victim: fault}.items()))
     seconds = time.monotonic() - began
-    if ends[victim].code == -signal.SIGKILL:
+    if case.struck_by(ends[victim]):
         for end in (end for rank, end in enumerate(ends) if rank != victim):
             case.must(end.code in (0, 4, 143), f"another rank ended with {end.code}: {end.last[:200]}")
             case.must("Traceback" not in end.err, f"another rank's traceback: {end.last[:200]}")

@@ -80,6 +80,10 @@ def main() -> None:
         if debug:
             raise
         _end(f"{type(error).__name__}: {error}", OutsideError.exit_code, arguments)
+    except RuntimeError as error:
+        if debug or not _is_out_of_memory(error):
+            raise
+        _end(f"out of memory, what is finished is kept: {error}", OutsideError.exit_code, arguments)
     except Stopped as stop:
         if debug:
             raise
@@ -88,6 +92,11 @@ def main() -> None:
         if stop.code == InputError.exit_code and "--json" in arguments:
             _print_json("wrong arguments: standard error says what was wanted", InputError.exit_code)
         raise
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says so: of a GPU in a type of its own, of the machine in words alone."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def _end(message: str, code: int, arguments: list[str]) -> NoReturn:

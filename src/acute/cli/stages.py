@@ -127,6 +127,7 @@ def score(
     from acute.ranks import launched, refuse_ranks
     from acute.stages import score_on
 
+    resume_with(f"acute score {folder}, on any number of ranks")
     if ray_workers is not None:
         from acute.integrations.ray_train import score_by_ray
 

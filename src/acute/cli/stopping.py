@@ -48,8 +48,17 @@ def listen() -> None:
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     for number in heard:
         signal.signal(number, _stop)
-    os.register_at_fork(after_in_child=_leave)  # or a worker's end would be taken for this process's
+    # or the end of a forked worker would be taken for this process's
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_leave)
     threading.Thread(target=_watch, args=(told,), daemon=True, name="acute-stopping").start()
+
+
+def _hold() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _let_go() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _leave() -> None:
@@ -57,6 +66,7 @@ def _leave() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is _stop:
             signal.signal(number, signal.SIG_DFL)
+    _let_go()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

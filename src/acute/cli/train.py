@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from acute.cli.stopping import resume_with
+
 
 def train(
     config: Path = typer.Argument(help="A TOML file with the table train."),
@@ -16,6 +18,7 @@ def train(
     from acute.train.session import is_main, leave_the_group
     from acute.train.session import train as run
 
+    resume_with(f"acute train {config}" + (f" --out {out}" if out else ""))
     settings = load(config)
     found = run(settings, out or Path("runs") / config.stem)
     main = is_main()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acute.errors import ModelError
+from acute.errors import NotFiniteError
 from acute.gradients.forward import Sampled, response_logprob, row_logprobs, trie_logprobs
 from acute.gradients.sketch import Sketch
 from acute.gradients.trie import Tokens, count_nodes, new_nodes
@@ -63,9 +63,10 @@ class _Pass(NamedTuple):
 
 def _check(logprob_U: Floats, task: Task) -> None:
     for u in np.flatnonzero(~np.isfinite(logprob_U) & task.counts_GU.any(0)):
-        raise ModelError(
+        raise NotFiniteError(
             f"the scorer gives ln π = {logprob_U[u]} to the response tokens {task.responses[u][:20]}: wanted "
-            f"a finite number (NaN in the weights, or a token outside the sampled distribution)"
+            f"a finite number (NaN in the weights, or a token outside the sampled distribution)",
+            int(u),
         )
 
 

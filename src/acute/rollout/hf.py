@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acute.errors import ModelError
+from acute.errors import ModelError, NotFiniteError
 from acute.models.distribution import next_token_logprobs
 from acute.models.load import Policy
+from acute.table import response_id
 
 
 class Sample(NamedTuple):
@@ -69,9 +70,10 @@ def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDA
     """One token a uniform number, by inverting the cumulative distribution; shape (R,)."""
     cumulative = np.exp(logprob_V).cumsum()
     if np.isnan(cumulative[-1]):
-        raise ModelError(
+        raise NotFiniteError(
             "the model gives no probabilities for the next token (NaN): wanted finite logits; "
-            "are its weights whole? Half precision may overflow: try model.dtype = float32"
+            "are its weights whole? Half precision may overflow: try model.dtype = float32",
+            0,
         )
     # u < 1, so u · total < total even after rounding, and tokens of probability 0 are stepped over
     return np.asarray(np.searchsorted(cumulative, uniform_R * cumulative[-1], side="right"))
@@ -80,8 +82,14 @@ def _draw(logprob_V: NDArray[np.float64], uniform_R: NDArray[np.float64]) -> NDA
 class _Sampler:
     """One batch of prompts; `finished[prompt][row]` fills up."""
 
-    def __init__(self, policy: Policy, sampling: Sampling, on_tokens: Callable[[int], None]) -> None:
-        self.policy, self.sampling, self.on_tokens = policy, sampling, on_tokens
+    def __init__(
+        self,
+        policy: Policy,
+        prompt_ids: Sequence[str],
+        sampling: Sampling,
+        on_tokens: Callable[[int], None],
+    ) -> None:
+        self.policy, self.prompt_ids, self.sampling, self.on_tokens = policy, prompt_ids, sampling, on_tokens
         self.finished: list[list[Sample | None]] = []
 
     def _logprobs(self, logits: Tensor) -> NDArray[np.float64]:
@@ -129,7 +137,14 @@ class _Sampler:
         """Draw a token for every row; returns the states that go on and the batch index each comes from."""
         going, parents = [], []
         for parent, (state, logprob_V) in enumerate(zip(batch.states, batch.logprobs, strict=True)):
-            drawn = _draw(logprob_V, uniform[state.prompt][state.rows, len(state.tokens)])
+            try:
+                drawn = _draw(logprob_V, uniform[state.prompt][state.rows, len(state.tokens)])
+            except NotFiniteError as error:
+                name = self.prompt_ids[state.prompt]
+                raise ModelError(
+                    f"rollout, response {response_id(name, int(state.rows[0]))!r} of prompt {name!r}, token "
+                    f"{len(state.tokens) + 1}: {error}"
+                ) from error
             self.on_tokens(len(drawn))
             for token in np.unique(drawn):
                 rows = state.rows[drawn == token]
@@ -177,14 +192,12 @@ def sample(
     the model itself. `on_tokens` is told how many tokens were just drawn.
     """
     with torch.inference_mode():
-        return _sample(_Sampler(policy, sampling, on_tokens), prompts, prompt_ids, seed)
+        return _sample(_Sampler(policy, prompt_ids, sampling, on_tokens), prompts, seed)
 
 
-def _sample(
-    sampler: _Sampler, prompts: Sequence[tuple[int, ...]], prompt_ids: Sequence[str], seed: int
-) -> list[list[Sample]]:
+def _sample(sampler: _Sampler, prompts: Sequence[tuple[int, ...]], seed: int) -> list[list[Sample]]:
     sampling = sampler.sampling
-    uniform = [uniforms(seed, name, sampling.n, sampling.max_tokens) for name in prompt_ids]
+    uniform = [uniforms(seed, name, sampling.n, sampling.max_tokens) for name in sampler.prompt_ids]
     waiting = [sampler.prefill(prompts)]
     while waiting:  # depth first: at most rows_at_once states are alive at each length
         batch = waiting.pop()

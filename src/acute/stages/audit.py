@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from acute.core.estimators import pass_at_k_advantages
+from acute.errors import ModelError
 from acute.gradients.dots import by_hooks
 from acute.gradients.engines import Task, chunks, expected, gradient_sum, taken
 from acute.gradients.forward import Sampled
@@ -95,6 +96,9 @@ def _dots(
             for some in cut:
                 prompt = scorer.prompts[group.prompt_id]
                 value = by_hooks(scorer.model, along, prompt, some, scorer.sampled)[0].double().cpu()
+                if not value.isfinite().all():
+                    first = group.distinct.index(some[int((~value.isfinite()).nonzero()[0])])
+                    raise ModelError(f"score, {group.named(first)}: its score_dot is not finite")
                 at.update(zip(some, value.tolist(), strict=True))
             found |= {
                 row["response_id"]: at[row["token_ids"]] for row in group.rows if row["fold"] == fold and at

@@ -9,7 +9,7 @@ from acute.errors import InputError
 from acute.progress import tracked
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
-from acute.table import RESPONSES, RESPONSES_REQUIRED, schema_of, table_bytes, table_of
+from acute.table import RESPONSES, RESPONSES_REQUIRED, response_id, schema_of, table_bytes, table_of
 
 
 def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dict[str, Any]]:
@@ -18,7 +18,7 @@ def _rows(policy: Any, folds: int, prompt_id: str, samples: Any) -> Iterator[dic
         spoken = ids[:-1] if ids[-1] in policy.eos_ids else ids
         text = policy.tokenizer.decode(spoken, clean_up_tokenization_spaces=False)
         yield {
-            "response_id": f"{prompt_id}/{j:05d}",
+            "response_id": response_id(prompt_id, j),
             "prompt_id": prompt_id,
             "fold": j % folds,
             "response": text,

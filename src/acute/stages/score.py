@@ -5,13 +5,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from acute.config import Config
-from acute.errors import DisagreementError, InputError
+from acute.errors import DisagreementError, InputError, ModelError, NotFiniteError
 from acute.progress import tracked
 from acute.ranks import ALONE, Ranks
 from acute.run import Run
@@ -49,6 +49,11 @@ class Group:
         for row in self.rows:
             counts[row["fold"], int(row["reward"]), at[row["token_ids"]]] += 1
         return Task(prompt, self.distinct, counts.reshape(2 * folds, -1))
+
+    def named(self, index: int) -> str:
+        """A distinct response as errors name it: by the first row that has it, and its prompt."""
+        row = next(row for row in self.rows if row["token_ids"] == self.distinct[index])
+        return f"response {row['response_id']!r} of prompt {self.prompt_id!r}"
 
     def by_row(self, value_U: Any) -> dict[str, float]:
         """A value of each distinct response, by `response_id`."""
@@ -190,13 +195,31 @@ class Scorer:
         if not group.has_signal:
             return np.zeros((folds, 2, size), np.float32), {}
         task = group.task(self.prompts[group.prompt_id], folds)
-        if self.config.score.engine == "reference":
-            found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
-        else:
-            found = shared(self.model, self.in_backward, self.sketch, task, self.sampled, self.passes)
+        try:
+            if self.config.score.engine == "reference":
+                found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
+            else:
+                found = shared(self.model, self.in_backward, self.sketch, task, self.sampled, self.passes)
+            if not np.isfinite(found.sketch_GD).all():
+                raise self._not_finite(task)
+        except NotFiniteError as error:
+            raise ModelError(f"score, {group.named(error.index)}: {error}") from error
         logprob = group.by_row(found.logprob_U)
         disagreement(group.rows, logprob, self.config.model.dtype)
         return found.sketch_GD.reshape(folds, 2, -1), logprob
+
+    def _not_finite(self, task: "Task") -> NotFiniteError:
+        """The first response whose own gradient is not finite; with sharded weights none is asked alone, and
+        it is the prompt's first."""
+        from acute.gradients.engines import one_by_one
+
+        wanted = "wanted finite numbers (NaN in the weights, or an overflow: try model.dtype = float32)"
+        for index, response in enumerate(() if self.passes.one_backward else task.responses):
+            alone = replace(task, responses=[response], counts_GU=np.ones((1, 1)))
+            found = one_by_one(self.model, self.parameters, self.sketch, alone, self.sampled)
+            if not np.isfinite(found.sketch_GD).all():
+                return NotFiniteError(f"its gradient holds NaN or inf: {wanted}", index)
+        return NotFiniteError(f"its gradient, or another response's, holds NaN or inf: {wanted}", 0)
 
 
 @contextmanager

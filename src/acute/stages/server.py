@@ -13,7 +13,7 @@ from acute.progress import tracked
 from acute.run import Run
 from acute.stages.policy import policy_of, tokens_of
 from acute.stages.retokenise import notes, tokens_again, with_end
-from acute.table import RESPONSES, RESPONSES_REQUIRED, schema_of, table_bytes, table_of
+from acute.table import RESPONSES, RESPONSES_REQUIRED, response_id, schema_of, table_bytes, table_of
 
 Row = dict[str, Any]
 SCHEMA = schema_of(RESPONSES, RESPONSES_REQUIRED)
@@ -112,7 +112,7 @@ def _rows(config: Config, answer: Any, policy: Any) -> list[Row]:
                 logprob = None  # of another number of tokens: not to be compared
         rows.append(
             {
-                "response_id": f"{answer.prompt_id}/{j:05d}",
+                "response_id": response_id(answer.prompt_id, j),
                 "prompt_id": answer.prompt_id,
                 "fold": j % config.score.folds,
                 "response": drawn.text,

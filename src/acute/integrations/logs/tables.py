@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from acute.errors import ConfigError, InputError, TableError
 from acute.integrations.logs.rows import Log, Logged
-from acute.table import PROMPTS, RESPONSES, schema_of
+from acute.table import PROMPTS, RESPONSES, response_id, schema_of
 
 PROMPT_COLUMNS = ("prompt_id", "prompt", "question", "answer", "messages", "family", "level")
 RESPONSE_COLUMNS = (
@@ -228,7 +228,7 @@ def _prompts(groups: dict[str, list[Logged]]) -> tuple[list[dict[str, Any]], int
 
 def _response(name: str, index: int, row: Logged) -> dict[str, Any]:
     return {
-        "response_id": row.response_id or f"{name}/{index:05d}",
+        "response_id": row.response_id or response_id(name, index),
         "prompt_id": name,
         "response": row.response,
         "token_ids": row.token_ids,

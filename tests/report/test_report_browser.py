@@ -58,6 +58,12 @@ def test_the_mouse_over_a_mark_shows_its_prompt_as_text(hostile):
     assert plot.locator("script").count() == 0 and hostile.faults == []
 
 
+def test_hatched_bars_keep_their_colour(hostile):
+    ground = "one => getComputedStyle(one).fill"
+    fills = [rect.evaluate(ground) for rect in hostile.page.locator(".plot pattern rect").all()]
+    assert fills and set(fills) == {"rgb(209, 73, 11)"}
+
+
 def test_the_map_names_both_prompts_of_a_cell(hostile):
     names = hostile.page.evaluate(
         "document.querySelector('[data-figure=interference]').data[0].customdata[2][5]"

@@ -201,7 +201,8 @@ def _histogram(groups: dict[str, list[float]], names: dict[str, str], edges: Any
         ]
         marker: Json = {"color": f"@{group}", "line": {"color": "@paper", "width": 0.5}}
         if group == "hard":  # hatched, so that it stays apart from "easy" where there is no colour
-            marker["pattern"] = {"shape": "/", "solidity": 0.25, "size": 6, "fgcolor": "@paper"}
+            lines = {"shape": "/", "solidity": 0.25, "size": 6, "fgcolor": "@paper"}
+            marker["pattern"] = {**lines, "fillmode": "overlay"}  # the default leaves the lines alone
         place = {"x": middle.tolist(), "y": counts.tolist(), "width": float(width)}
         traces.append(
             {"type": "bar", "name": name, **place, "hovertext": texts, "hoverinfo": "text", "marker": marker}
@@ -223,8 +224,9 @@ def _mark(x: float, text: str, dash: str, level: int) -> tuple[Json, Json]:
     label = {
         "text": text,
         "x": x,
-        "y": 1 + 0.09 * level,
+        "y": 1,
         "yref": "paper",
+        "yshift": 18 * level - 6,  # in pixels, so that two names never meet in a low figure
         "yanchor": "middle",
         "showarrow": False,
         "font": {"color": "@ink", "size": 11.5},

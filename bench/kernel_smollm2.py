@@ -97,7 +97,7 @@ class Dropped:
     size = 1
 
     @contextmanager
-    def during_backward(self, parameters):
+    def during_backward(self, _model, parameters):
         def drop():
             for parameter in parameters.values():
                 parameter.grad = None

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from acute.errors import ModelError
+from acute.gradients import dots
 from acute.gradients.dots import by_forward_mode, by_hooks
 from acute.gradients.forward import Sampled, obeys_masks, response_logprob
 from acute.gradients.parameters import selected
@@ -49,8 +50,11 @@ def test_agrees_with_one_backward_a_response(name, engine):
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10 * float(wanted.abs().max()))
 
 
+@pytest.mark.parametrize("memory_bound", [0, 10**9], ids=["by gradients of rows", "by changes of outputs"])
 @pytest.mark.parametrize("name", ZOO)
-def test_several_directions_in_one_pass_are_each_alone(name):
+def test_several_directions_in_one_pass_are_each_alone(name, memory_bound, monkeypatch):
+    monkeypatch.setattr(dots, "MEMORY_BOUND", memory_bound)
+    monkeypatch.setattr(dots, "BLOCK", 100)  # a weight's gradient in several blocks
     model, which = policy(name)
     with truly_float64(), selected(model, which) as parameters:
         several = [{n: torch.randn_like(p).detach() for n, p in parameters.items()} for _ in range(3)]
@@ -58,6 +62,29 @@ def test_several_directions_in_one_pass_are_each_alone(name):
         for along, direction in zip(found, several, strict=True):
             wanted = reference(model, parameters, direction)
             torch.testing.assert_close(along, wanted, rtol=1e-10, atol=1e-10 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("tokens", [(), (5,), (2, 3)], ids=str)
+def test_the_two_ways_of_a_linear_layer_are_one(tokens):
+    x, grad = torch.randn(4, *tokens, 7).double(), torch.randn(4, *tokens, 3).double()
+    weight, bias = torch.randn(2, 3, 7).double(), torch.randn(2, 3).double()
+    first = dots._linear_forward(x, grad, weight)
+    torch.testing.assert_close(dots._linear_gradients(x, grad, weight), first)
+    torch.testing.assert_close(
+        dots._linear(x, grad, weight, bias) - first,
+        torch.einsum("ko,uto->ku", bias, grad.reshape(4, -1, 3)),
+    )
+
+
+def test_no_logits_are_made_where_the_prompt_is_read():
+    model, _ = policy("llama-tied")
+    made = []
+    model.lm_head.register_forward_hook(lambda *args: made.append(args[2].shape[1]))
+    with truly_float64(), selected(model, "all") as parameters:
+        along = stacked([{n: torch.randn_like(p).detach() for n, p in parameters.items()}])
+        by_hooks(model, along, PROMPT, RESPONSES, SAMPLED)
+        by_hooks(model, along, PROMPT, RESPONSES, SAMPLED, "left")
+    assert made == [max(map(len, RESPONSES))] * 2
 
 
 class Folded(torch.nn.Module):

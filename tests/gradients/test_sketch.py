@@ -139,7 +139,7 @@ def leaves():
 def test_folding_during_backward_is_folding_after_it():
     values, own = gradients(0), leaves()
     sketch = Sketch(own.items(), 64, 3)
-    with sketch.during_backward(own) as folded:
+    with sketch.during_backward(torch.nn.Module(), own) as folded:
         two_uses(values, own).backward()
         assert all(parameter.grad is None for parameter in own.values())
         found = folded()
@@ -150,7 +150,7 @@ def test_folding_during_backward_is_folding_after_it():
 def test_each_call_starts_anew_and_passes_in_between_add_up():
     values, own = gradients(0), leaves()
     sketch = Sketch(own.items(), 64, 3)
-    with sketch.during_backward(own) as folded:
+    with sketch.during_backward(torch.nn.Module(), own) as folded:
         two_uses(values, own).backward()
         once = folded()
         two_uses(values, own).backward()
@@ -162,7 +162,7 @@ def test_each_call_starts_anew_and_passes_in_between_add_up():
 def test_after_the_block_gradients_are_kept_again():
     values, own = gradients(0), leaves()
     sketch = Sketch(own.items(), 64, 3)
-    with sketch.during_backward(own):
+    with sketch.during_backward(torch.nn.Module(), own):
         pass
     two_uses(values, own).backward()
     torch.testing.assert_close(own["embed"].grad, 2 * values[0])
@@ -172,7 +172,7 @@ def test_scaled_gradients_are_scaled_during_backward_too():
     values, own = gradients(0), leaves()
     scale = dict(zip(own, gradients(5), strict=True))
     sketch = Sketch(own.items(), 64, 3, scale)
-    with sketch.during_backward(own) as folded:
+    with sketch.during_backward(torch.nn.Module(), own) as folded:
         two_uses(values, own).backward()
         found = folded()
     wanted = sketch.fold([2 * values[0], *values[1:-1], None])

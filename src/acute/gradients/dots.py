@@ -52,14 +52,44 @@ def _owners(model: nn.Module, directions: Directions) -> list[tuple[str, nn.Modu
     return found
 
 
-def _change_of_linear(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """Change of x Wᵀ + b along directions of weight (K, out, in) and bias (K, out): one product for all."""
-    change = x.new_zeros(())
+MEMORY_BOUND = 16  # operations on numbers read from memory take so many times those of a matrix product
+BLOCK = 2**21  # numbers of the rows' gradients of a weight that are held at once
+
+
+def _linear_forward(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+    """⟨x Gᵀ, grad⟩ of each row along each direction G, (K, U): the change of the output, then contracted."""
+    change = (x @ weight.flatten(0, 1).T).unflatten(-1, weight.shape[:2])
+    return torch.einsum("u...ko,u...o->ku", change, grad)
+
+
+def _linear_gradients(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+    """The same by way of each row's own gradient of the weight, made block by block and contracted at once.
+
+    Its cost hardly depends on K: 2 (out · in) operations a token, and 2 K (out · in) a row.
+    """
+    rows, (K, wide, narrow) = len(x), weight.shape
+    x, grad = x.reshape(rows, -1, narrow), grad.reshape(rows, -1, wide)
+    total = x.new_zeros(K, rows)
+    step = max(1, BLOCK // (rows * narrow))
+    for first in range(0, wide, step):
+        gradient = grad[..., first : first + step].transpose(1, 2) @ x  # (U, step, in)
+        total += weight[:, first : first + step].flatten(1) @ gradient.flatten(1).T
+    return total
+
+
+def _linear(x: Tensor, grad: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Dots of a linear layer's parameters, (K, U), by the cheaper of two ways.
+
+    `weight` is (K, out, in), `bias` (K, out); `x` (U, …, in) came in, `grad` (U, …, out) comes back.
+    """
+    total = x.new_zeros(())
     if weight is not None:
-        change = (x @ weight.flatten(0, 1).T).unflatten(-1, weight.shape[:2]).movedim(-2, 0)
+        tokens = x.shape[:-1].numel() / len(x)
+        several = len(weight) > 1 + MEMORY_BOUND * len(weight) / tokens
+        total = (_linear_gradients if several else _linear_forward)(x, grad, weight)
     if bias is not None:
-        change = change + bias.view(len(bias), *[1] * (x.dim() - 1), -1)
-    return change
+        total = total + bias @ grad.reshape(len(grad), -1, grad.shape[-1]).sum(1).T
+    return total
 
 
 class _Pass:
@@ -89,29 +119,30 @@ class _Contraction:
                 f"'sketch', or leave it out with score.parameters"
             )
         self.fired = True
-        change = self._change(module, args, kwargs)
+        share = self._share(module, args, kwargs)
 
         def contract(grad: Tensor) -> None:
             own = {key: whole(tensor) for key, tensor in self.own.items()}
-            self.shared.total.add_((change(own) * grad).flatten(2).sum(2))
+            self.shared.total.add_(share(own, grad))
 
         # every weight is frozen: the graph begins at the first outputs that selected parameters change
         (out if out.requires_grad else out.requires_grad_()).register_hook(contract)
 
-    def _change(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[Directions], Tensor]:
-        """The module's output's derivatives along its part of the directions, (K, U, …)."""
+    def _share(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[Directions, Tensor], Tensor]:
+        """From its part of the directions and its output's gradient to the parameters' dots, (K, U)."""
         if type(module) is nn.Linear:
             x = args[0].detach()
-            return lambda own: _change_of_linear(x, **own)
+            return lambda own, grad: _linear(x, grad, **own)
         detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
 
-        def along(own: Directions) -> Tensor:
+        def along(own: Directions, grad: Tensor) -> Tensor:
             primal = {key: module.get_parameter(key).detach() for key in own}
             self.shared.again = True
             try:
                 run = lambda p: functional_call(module, p, tuple(detached), kwargs)  # noqa: E731
                 each = [{key: d[i] for key, d in own.items()} for i in range(len(self.shared.total))]
-                return torch.stack([jvp(run, (primal,), (one,))[1] for one in each])
+                changes = (jvp(run, (primal,), (one,))[1] for one in each)
+                return torch.stack([(change * grad).flatten(1).sum(1) for change in changes])
             finally:
                 self.shared.again = False
 

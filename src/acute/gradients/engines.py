@@ -176,7 +176,7 @@ def shared(
     share_BU, of_G, scale_G = _up_to_scale(task.counts_GU)
     logprob_U = np.full(len(task.responses), np.nan)
     sketches: dict[int, Tensor] = {}
-    with sketch.during_backward(parameters) as folded:
+    with sketch.during_backward(model, parameters) as folded:
         for one in _plan(task, share_BU, passes):
             for b, values in _backward(model, task, share_BU, one, sampled, passes.share):
                 logprob_U[one.responses] = values

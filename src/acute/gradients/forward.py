@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acute.gradients.trie import Tokens, build
+from acute.gradients.trie import Tokens, build, new_nodes
 from acute.models.distribution import next_token_logprobs
 
 
@@ -60,6 +60,7 @@ def trie_logprobs(
     """
     trie, before, device = build(responses), len(prompt), model.device
     size = before + len(trie.token_T)
+    kept = size - before + 1  # the prompt's last token and every node
     may_see = torch.ones(size, size, dtype=torch.bool).tril()
     may_see[before:, before:] = torch.from_numpy(trie.may_see())
     mask = torch.zeros(1, 1, size, size, dtype=model.dtype, device=device)
@@ -69,9 +70,9 @@ def trie_logprobs(
         attention_mask=mask,
         position_ids=torch.tensor([[*range(before), *(before + trie.depth_T).tolist()]], device=device),
         use_cache=False,
-        logits_to_keep=size - before + 1,  # the prompt's last token and every node
+        logits_to_keep=kept,
     )
-    entries = sampled.logprobs(out.logits[0])[
+    entries = sampled.logprobs(out.logits[0, -kept:])[
         torch.from_numpy(trie.node_E + 1).to(device), torch.from_numpy(trie.token_E).to(device)
     ]
     response, entry = (torch.from_numpy(axis).to(device) for axis in (trie.response_P, trie.entry_P))
@@ -89,10 +90,13 @@ def row_logprobs(
     """ln π of each response, shape (U,), one row each; `call` is the model or takes its place."""
     rows = [prompt + response[:-1] for response in responses]
     ids, mask, positions = pad(rows, device, side)
-    logits = call(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
+    kept = max(map(len, responses))  # logits where a response token is predicted, none on the prompt
+    logits = call(
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=kept
+    ).logits[:, -kept:]
     row, at, token = [], [], []
-    for u, (whole, response) in enumerate(zip(rows, responses, strict=True)):
-        first = len(prompt) - 1 + (ids.shape[1] - len(whole) if side == "left" else 0)
+    for u, response in enumerate(responses):
+        first = kept - len(response) if side == "left" else 0
         for j, t in enumerate(response):
             row.append(u)
             at.append(first + j)
@@ -104,33 +108,33 @@ def row_logprobs(
 def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Sampled) -> Tensor:
     """ln π(response | prompt) the plain way: one row, no padding, nothing shared; a scalar."""
     ids = torch.tensor([prompt + response[:-1]], device=model.device)
-    logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 :]
+    logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, -len(response) :]
     target = torch.tensor(response, device=model.device)
     return sampled.logprobs(logits).gather(1, target[:, None]).sum()
 
 
 def may_share(model: Any, prompts: Sequence[tuple[Tokens, Sequence[Tokens]]], sampled: Sampled) -> bool:
-    """Whether `trie_logprobs` is right for this model, tried on the longest prompt and its longest responses.
+    """Whether `trie_logprobs` is right for this model, tried on the longest prompt and its longest response.
 
-    `prompts` are pairs of a prompt and its distinct responses; with none there is nothing to share.
+    `prompts` are pairs of a prompt and its distinct responses; with none there is nothing to share. Models
+    with sliding windows or recurrent states may ignore the mask, and show it only where text is long.
     """
     if not prompts:
         return False
     prompt, responses = max(prompts, key=lambda pair: len(pair[0]) + max(map(len, pair[1])))
-    return obeys_masks(model, prompt, sorted(responses, key=len)[-4:], sampled)
+    longest = max(responses, key=len)
+    least_alike = max(responses, key=lambda other: new_nodes(other, longest))
+    return obeys_masks(model, prompt, list(dict.fromkeys([least_alike, longest])), sampled)
 
 
 def obeys_masks(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> bool:
-    """Whether `trie_logprobs` is right for this model, tried on these responses.
-
-    Models with sliding windows or recurrent states may ignore the mask: try the longest prompt of a run.
-    """
+    """Whether `trie_logprobs` gives the last of these responses, behind the others, what it has alone."""
     with torch.no_grad():  # not inference_mode: FSDP's tensors of a first pass last
-        plain = row_logprobs(model, model.device, prompt, responses, sampled)
+        plain = row_logprobs(model, model.device, prompt, responses[-1:], sampled)[0]
         try:
-            shared = trie_logprobs(model, prompt, responses, sampled)
+            shared = trie_logprobs(model, prompt, responses, sampled)[-1]
         except (RuntimeError, ValueError, TypeError, IndexError):
             return False  # it does not take such a mask at all
     # rounding of a low-precision model is no disobedience; a wrong mask is off by far more
     allowed = {torch.bfloat16: 0.3, torch.float16: 0.1}.get(model.dtype, 1e-3)
-    return bool((shared - plain).abs().max() <= allowed)
+    return bool((shared - plain).abs() <= allowed)

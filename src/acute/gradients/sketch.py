@@ -10,13 +10,15 @@ nothing the size of the model is kept, and folding reads the gradient once.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from acute.gradients.sharded import whole
+from acute.gradients.tiles import in_tiles
 
 
 def _generator(seed: int, label: str) -> torch.Generator:
@@ -36,6 +38,11 @@ class _Pieces:
     shift: list[int]
     offset: list[int]
     sign: list[float]
+
+    def on(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Shifts, offsets and signs as tensors beside another."""
+        places = torch.tensor([self.shift, self.offset], device=like.device)
+        return places[0], places[1], torch.tensor(self.sign).to(like)
 
 
 class Sketch:
@@ -75,12 +82,15 @@ class Sketch:
         return total.take()
 
     @contextmanager
-    def during_backward(self, parameters: Mapping[str, nn.Parameter]) -> Iterator[Callable[[], Tensor]]:
+    def during_backward(
+        self, model: nn.Module, parameters: Mapping[str, nn.Parameter]
+    ) -> Iterator[Callable[[], Tensor]]:
         """Within the block each gradient is folded and dropped as soon as a backward pass has made it.
 
         Yields a function that returns the sketch of all gradients since it was last called, and starts anew.
-        No gradient of the model's size is ever held, and folding reads it while it is still in the cache.
-        `parameters` are those of this sketch, in their order.
+        No gradient of the model's size is ever held; those of linear layers and embeddings not even whole
+        (see `tiles`). `parameters` are those of this sketch, in their order; forward and backward passes
+        of `model` belong inside the block.
         """
         total = _Sum(self)
 
@@ -92,15 +102,13 @@ class Sketch:
 
             return fold
 
-        handles = [
-            parameter.register_post_accumulate_grad_hook(fold_at(index))
-            for index, parameter in enumerate(parameters.values())
-        ]
-        try:
+        with ExitStack() as stack:
+            for index, parameter in enumerate(parameters.values()):
+                hook = parameter.register_post_accumulate_grad_hook(fold_at(index))
+                stack.callback(hook.remove)
+            take = {p: partial(total.add_rows, index) for index, p in enumerate(parameters.values())}
+            stack.enter_context(in_tiles(model, take))
             yield total.take
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 class _Sum:
@@ -110,22 +118,53 @@ class _Sum:
         self.sketch = sketch
         self.wide: Tensor | None = None
 
-    def add(self, index: int, gradient: Tensor) -> None:
-        """Add the gradient of one parameter."""
-        sketch, pieces = self.sketch, self.sketch._pieces[index]
+    def _ready(self, gradient: Tensor) -> Tensor:
+        """The gradient, flat and in the sketch's precision; `wide` and `signs` are there afterwards."""
         flat = gradient.detach().flatten()
         flat = flat if flat.dtype == torch.float64 else flat.float()
-        if sketch.scale is not None:
-            flat = flat * whole(sketch.scale[sketch.names[index]]).flatten()
         if self.wide is None:
-            self.wide = torch.zeros(2 * sketch.size, dtype=flat.dtype, device=flat.device)
-            self.signs = sketch._signs.to(self.wide)
-        for piece, shift, offset, sign in zip(
-            flat.split(sketch.size), pieces.shift, pieces.offset, pieces.sign, strict=True
-        ):
-            length = len(piece)
-            signs = self.signs.narrow(0, offset, length)
-            self.wide.narrow(0, shift, length).addcmul_(piece, signs, value=sign)
+            self.wide = torch.zeros(2 * self.sketch.size, dtype=flat.dtype, device=flat.device)
+            self.signs = self.sketch._signs.to(self.wide)
+        return flat
+
+    def _scale(self, index: int) -> Tensor | None:
+        return None if self.sketch.scale is None else whole(self.sketch.scale[self.sketch.names[index]])
+
+    def add(self, index: int, gradient: Tensor) -> None:
+        """Add the gradient of one parameter."""
+        scale = self._scale(index)
+        self._add_stretch(index, 0, self._ready(gradient if scale is None else gradient * scale))
+
+    def add_rows(self, index: int, rows: Tensor | slice, gradient: Tensor) -> None:
+        """Add a share of a matrix's gradient: that of some of its rows, each row at most once."""
+        scale = self._scale(index)
+        flat = self._ready(gradient if scale is None else gradient * scale[rows])
+        if isinstance(rows, slice):
+            self._add_stretch(index, rows.start * gradient.shape[1], flat)
+        else:
+            self._add_scattered(index, rows, flat)
+
+    def _add_stretch(self, index: int, first: int, flat: Tensor) -> None:
+        """Add numbers of one parameter that stand side by side, from its number `first` on."""
+        assert self.wide is not None
+        size, pieces, done = self.sketch.size, self.sketch._pieces[index], 0
+        while done < len(flat):
+            r, inside = divmod(first + done, size)
+            length = min(size - inside, len(flat) - done)
+            signs = self.signs.narrow(0, pieces.offset[r] + inside, length)
+            here = self.wide.narrow(0, pieces.shift[r] + inside, length)
+            here.addcmul_(flat.narrow(0, done, length), signs, value=pieces.sign[r])
+            done += length
+
+    def _add_scattered(self, index: int, rows: Tensor, flat: Tensor) -> None:
+        """Add whole rows of a matrix that stand anywhere."""
+        assert self.wide is not None
+        shift, offset, sign = self.sketch._pieces[index].on(self.wide)
+        columns = torch.arange(len(flat) // max(1, len(rows)), device=flat.device)
+        at = (rows[:, None] * len(columns) + columns).flatten()
+        r, inside = at // self.sketch.size, at % self.sketch.size
+        value = flat * self.signs[offset[r] + inside] * sign[r]
+        self.wide.index_add_(0, shift[r] + inside, value)
 
     def take(self) -> Tensor:
         """The sketch of what was added since the last call."""

@@ -173,7 +173,7 @@ class Scorer:
         """A pass of nothing, its gradients folded and dropped as those of the others are."""
         from acute.gradients.sharded import idle
 
-        with self.sketch.during_backward(self.in_backward):
+        with self.sketch.during_backward(self.model, self.in_backward):
             idle(self.model)
 
     def keep_step(self, ranks: Ranks, passes: int, idle: Callable[[], object]) -> Callable[[], None]:

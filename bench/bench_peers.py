@@ -10,18 +10,21 @@ for Bergson. One backward a response is timed on 16 of the quickstart's 256 resp
 """
 
 import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from acute.config import ModelConfig
 from acute.gradients.engines import Passes, shared
 from acute.gradients.forward import pad, response_logprob
 from acute.gradients.parameters import selected
 from acute.gradients.sketch import Sketch
-from acute.models.load import load_policy
 from acute.rollout.hf import Sampling, sample
-from bench_score import ROWS, SAMPLED, long_work, run_shared, short_work, task
+from acute.stages.policy import policy_of
+from bench_score import ROWS, SAMPLED, long_work, run_shared, short_run, task, work_of
 from ratios import interleaved, ratios, record
 
 QUICKSTART_N, TIMED = 256, 16
@@ -62,11 +65,12 @@ def one_backward_each(model, parameters, prompt, rows):
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    policy = load_policy("bundled:smollm2", "float32", "cpu", None)
+    policy = policy_of(ModelConfig(name="bundled:smollm2", device="cpu"))
     model, found = policy.model, {}
-    with selected(model, "all") as parameters:
+    with selected(model, "all") as parameters, tempfile.TemporaryDirectory() as folder:
+        short = work_of(short_run(Path(folder)), policy)
         sketch = Sketch(parameters.items(), 65536, 0)
-        ((prompt, _, _),) = short_work(policy)
+        ((prompt, _, _),) = short
         (samples,) = sample(policy, [prompt], ["a"], Sampling(QUICKSTART_N, 1.0, 1.0, 2), seed=0)
         rows = [s.token_ids for s in samples]
         common = max(set(rows), key=rows.count)
@@ -80,7 +84,7 @@ def main() -> None:
         )
         peer = found["quickstart prompt, one backward a response"]["peer"]
         peer[:] = [seconds * QUICKSTART_N / TIMED for seconds in peer]
-        for name, work in (("short", short_work(policy)), ("long", long_work())):
+        for name, work in (("short", short), ("long", long_work())):
             if (scorer := bergson_scorer(model, work)) is not None:
                 ours = lambda w=work: run_shared(policy, parameters, sketch, w)  # noqa: E731
                 found[f"{name} answers, Bergson's scorer"] = interleaved(

@@ -1,33 +1,39 @@
 """What scoring costs beside the forward and backward that a trainer does over the same rows.
 
-    python bench/bench_score.py [ROUNDS]        (one thread: OMP_NUM_THREADS=1)
+    python bench/bench_score.py [short|long|memory] [ROUNDS]        (one thread: OMP_NUM_THREADS=1)
 
 SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long
 answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response in a row of
-its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does.
+its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does. The score stage is
+everything from the run folder's tables to its saved sketches, the trial whether the model obeys masks
+included; importing libraries and loading the model, which a process does once, are not. Memory is the peak of
+a process of its own that loads the model and scores 16 responses of 128 tokens.
 """
 
-import json
 import random
 import resource
 import subprocess
 import sys
-from importlib import resources
+import tempfile
+from importlib import import_module, resources
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from acute.config import ModelConfig, parse
 from acute.gradients.dots import by_forward_mode, by_hooks
 from acute.gradients.engines import Passes, Task, gradient_sum, shared
 from acute.gradients.forward import Sampled, pad
 from acute.gradients.parameters import selected
 from acute.gradients.sketch import Sketch
 from acute.models.load import load_policy
-from acute.models.render import render
-from acute.rollout.hf import Sampling, sample
-from acute.stages.policy import tokens_of
+from acute.run import Run
+from acute.stages import run_until
+from acute.stages.policy import policy_of, tokens_of
 from ratios import interleaved, ratios, record
 
+SCORE = import_module("acute.stages.score")  # `acute.stages.score` is the stage itself
 FOLDS, ROWS, SAMPLED = 2, 16, Sampled()
 PLAIN = "plain forward + backward"
 
@@ -61,19 +67,39 @@ def task(prompt, rows, rewards):
     return Task(prompt, distinct, counts.reshape(2 * FOLDS, -1))
 
 
-def short_work(policy):
-    """Prompts of the quickstart: after a few words of the answer the model soon stops."""
-    name = resources.files("acute.quickstart") / "override.jsonl"
-    rows = [json.loads(line) for line in name.read_text().splitlines()][:1]
-    texts = [render(policy.tokenizer, row["prompt"], None, row["prefill"]) for row in rows]
-    prompts = [tokens_of(policy.tokenizer, text) for text in texts]
-    found = sample(policy, prompts, [row["prompt_id"] for row in rows], Sampling(64, 1.0, 1.0, 8), seed=0)
-    work = []
-    for prompt, samples in zip(prompts, found, strict=True):
-        responses = [s.token_ids for s in samples]
-        common = max(set(responses), key=responses.count)  # a reward that both outcomes have
-        work.append((prompt, responses, [float(response == common) for response in responses]))
-    return work
+def short_run(folder: Path) -> Run:
+    """A run folder of one prompt of the quickstart, sampled and verified."""
+    lines = (resources.files("acute.quickstart") / "override.jsonl").read_text().splitlines()[:1]
+    (folder / "prompts.jsonl").write_text(lines[0] + "\n")
+    settings = {
+        "model": {"name": "bundled:smollm2", "device": "cpu"},
+        "prompts": {"source": str(folder / "prompts.jsonl")},
+        "sampling": {"n": 64, "max_tokens": 8},
+        "verify": {"kind": "exact"},
+        "score": {"folds": FOLDS},
+        "analyse": {"k": [1, 4]},
+    }
+    run = Run.create(folder / "run", parse(settings))
+    run_until(run, "verify")
+    return run
+
+
+def work_of(run: Run, policy):
+    """(prompt, responses, rewards) of every prompt of a run."""
+    texts = dict(zip(*(run.prompts()[c].to_pylist() for c in ("prompt_id", "prompt")), strict=True))
+    return [
+        (
+            tokens_of(policy.tokenizer, texts[group.prompt_id]),
+            [row["token_ids"] for row in group.rows],
+            [row["reward"] for row in group.rows],
+        )
+        for group in SCORE.groups_of(run)
+    ]
+
+
+def stage_again(run: Run) -> None:
+    run.record["stages"].pop("score", None)
+    SCORE.score(run)
 
 
 def long_work():
@@ -90,15 +116,17 @@ def run_shared(policy, parameters, sketch, work):
         shared(policy.model, parameters, sketch, task(prompt, rows, rewards), SAMPLED, Passes())
 
 
-def of_short(policy, parameters, sketch):
-    work = short_work(policy)
+def of_short(policy, parameters, sketch, folder):
+    run = short_run(folder)
+    work = work_of(run, policy)
     return {
         PLAIN: lambda: plain(policy.model, work),
+        "score stage": lambda: stage_again(run),
         "sketch": lambda: run_shared(policy, parameters, sketch, work),
     }
 
 
-def of_long(policy, parameters, sketch):
+def of_long(policy, parameters, sketch, _folder):
     model, work = policy.model, long_work()
     ((prompt, rows, rewards),) = work
     weight = np.array(rewards) - np.mean(rewards)
@@ -131,25 +159,31 @@ def peak_memory() -> float:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["--memory"]:
+    which = [name for name in ("short", "long", "memory") if name in sys.argv[1:]] or [
+        "short",
+        "long",
+        "memory",
+    ]
+    rounds = int(sys.argv[-1]) if sys.argv[-1].isdigit() else 5
+    if "--peak" in sys.argv:
         print(peak_memory())
         return
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    policy = load_policy("bundled:smollm2", "float32", "cpu", None)
-    found = {}
-    with selected(policy.model, "all") as parameters:
-        sketch = Sketch(parameters.items(), 65536, 0)
-        for name, case in (("short", of_short), ("long", of_long)):
-            found[name] = ratios(interleaved(case(policy, parameters, sketch), rounds), PLAIN)
-            for contender, ratio in found[name].items():
-                print(
-                    f"{name:6}{contender:32} {ratio.median:.3f} ({ratio.smallest:.3f} to {ratio.largest:.3f})"
-                )
-    done = subprocess.run([sys.executable, __file__, "--memory"], check=True, capture_output=True, text=True)
-    memory = float(done.stdout.split()[-1])
-    print(f"peak memory of 16 responses in one pass of 2,048 tokens: {memory:.2f} GiB")
-    rows = {name: {c: r._asdict() for c, r in each.items()} for name, each in found.items()}
-    record("score", {**rows, "peak_memory_gib": memory})
+    if "memory" in which:
+        command = [sys.executable, __file__, "--peak"]
+        peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+        print(f"peak memory of 16 responses of 128 tokens: {peak:.2f} GiB")
+        record("score_memory", {"peak_memory_gib": peak})
+    for name in (name for name in which if name != "memory"):
+        case = {"short": of_short, "long": of_long}[name]
+        policy = policy_of(ModelConfig(name="bundled:smollm2", device="cpu"))
+        with selected(policy.model, "all") as parameters, tempfile.TemporaryDirectory() as folder:
+            sketch = Sketch(parameters.items(), 65536, 0)
+            contenders = case(policy, parameters, sketch, Path(folder))
+            times = interleaved(contenders, rounds, warm_up=name == "short")  # long passes need none
+        found = ratios(times, PLAIN)
+        for contender, ratio in found.items():
+            print(f"{name:6}{contender:32} {ratio.median:.3f} ({ratio.smallest:.3f} to {ratio.largest:.3f})")
+        record(f"score_{name}", {contender: ratio._asdict() for contender, ratio in found.items()})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,17 +26,22 @@ class Ratio(NamedTuple):
     smallest: float
     largest: float
     seconds: float  # median of the contender
+    rounds: int
 
 
-def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, list[float]]:
-    """CPU seconds of each contender in each round, after one round that does not count."""
+def interleaved(
+    contenders: Mapping[str, Callable[[], object]], rounds: int = 5, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """CPU seconds of each contender in each round, after one round that does not count, if asked for."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
+    for number in range(0 if warm_up else 1, rounds + 1):
         for name, run in contenders.items():
             began = time.process_time()
             run()
+            seconds = time.process_time() - began
+            print(f"round {number}, {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
             if number:
-                times[name].append(time.process_time() - began)
+                times[name].append(seconds)
     return times
 
 
@@ -44,7 +50,7 @@ def ratios(times: Mapping[str, list[float]], baseline: str) -> dict[str, Ratio]:
     found = {}
     for name, own in times.items():
         each = [a / b for a, b in zip(own, times[baseline], strict=True)]
-        found[name] = Ratio(statistics.median(each), min(each), max(each), statistics.median(own))
+        found[name] = Ratio(statistics.median(each), min(each), max(each), statistics.median(own), len(own))
     return found
 
 

@@ -55,6 +55,8 @@ faults: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m typer acute.cli.main utils docs --name acute --output docs/cli.md
+	$(BIN)/python -m sphinx -q -W --keep-going docs site
+	@echo "site/index.html; links that lead outside, not fetched: site/outside.txt"
 
 # What a user gets who has nothing: core dependencies alone.
 dist: $(VENV)/.dev

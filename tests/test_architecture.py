@@ -2,7 +2,6 @@
 
 import ast
 import io
-import re
 import subprocess
 import sys
 import tokenize
@@ -137,37 +136,6 @@ def test_exported_names_exist():
 
 
 ROOT = SRC.parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def blocks(path, language):
-    """Fenced blocks of a language in a page."""
-    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.S)
-
-
-@pytest.mark.model
-@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
-def test_examples_in_the_pages_run(path, tmp_path):
-    for code in blocks(path, "python"):
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
-
-
-def test_readme_example_is_short():
-    assert len(blocks(ROOT / "README.md", "python")[0].splitlines()) <= 24
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
-def test_configurations_in_the_pages_are_accepted(path):
-    from acute import config
-    from acute.train import config as training
-
-    for text in blocks(path, "toml"):
-        data = tomllib.loads(text)
-        (training if "train" in data else config).parse(data, str(path))
-
-
 CONFIGURATIONS = [*(ROOT / "src").rglob("*.toml"), *(ROOT / "examples").rglob("*.toml")]
 
 
@@ -183,19 +151,6 @@ def test_every_example_configuration_loads(path):
     config = load(path)
     assert read_prompts(Path(config.prompts.source))
     assert config.control is None or load(Path(config.control))
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
-def test_links_between_pages_lead_somewhere(path):
-    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text()):
-        assert (path.parent / target).exists(), target
-
-
-def test_the_cli_page_is_current(tmp_path):
-    page = tmp_path / "cli.md"
-    command = [sys.executable, "-m", "typer", "acute.cli.main", "utils", "docs", "--name", "acute"]
-    subprocess.run([*command, "--output", str(page)], check=True, capture_output=True)
-    assert page.read_text() == (ROOT / "docs" / "cli.md").read_text(), "run `make docs`"
 
 
 LAYOUT = {

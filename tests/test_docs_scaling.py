@@ -18,7 +18,7 @@ def test_the_tables_are_of_the_plans(name):
     assert made["table"](name) in PAGE, "python examples/scaling/settings.py --write"
 
 
-COMMANDS = [line.strip() for line in PAGE.splitlines() if line.startswith("    acute plan examples")]
+COMMANDS = [line[2:] for line in PAGE.splitlines() if line.startswith("$ acute plan examples")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

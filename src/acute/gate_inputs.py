@@ -142,7 +142,7 @@ def _fault(row: Any) -> str | None:
     if not isinstance(row, dict):
         return f"wanted an object {{id, c, n}}, found {type(row).__name__}"
     if missing := [name for name in ("id", "n", "c") if row.get(name) is None]:
-        return f"wanted a value for {missing[0]!r}, found none"
+        return f"wanted a value for {missing[0]!r}, found none: a counts file has rows {{id, c, n}}"
     if row["id"] == "" or not (isinstance(row["id"], str) or _is_integer(row["id"])):
         return f"'id' must be text or an integer, found {row['id']!r}"
     for name in ("n", "c"):

@@ -178,12 +178,13 @@ class Run:
         )
 
     @classmethod
-    def create(cls, path: Path, config: Config) -> "Run":
+    def create(cls, path: str | Path, config: Config) -> "Run":
         """Start a run folder, or go on with the one that is there under these settings.
 
         What they change of verify and score is done again. Raises ConfigError if prompts or responses were
         made with other ones, InputError if the folder holds something else or another process holds it.
         """
+        path = Path(path)
         if not (path / "run.json").exists():
             _make_folder(path)
         with _held(path):
@@ -207,8 +208,9 @@ class Run:
             return run
 
     @classmethod
-    def open(cls, path: Path) -> "Run":
+    def open(cls, path: str | Path) -> "Run":
         """Open a run folder. Raises InputError if there is none or if its run.json cannot be read."""
+        path = Path(path)
         try:
             record = json.loads((path / "run.json").read_text(encoding="utf-8"))
         except OSError:

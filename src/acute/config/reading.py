@@ -91,7 +91,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"wanted a configuration file at {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"wanted a configuration file at {path}: {error.strerror}; correct the path, or write one as "
+            f"docs/tutorial.md shows"
+        ) from None
     except (
         ValueError,
         RecursionError,
@@ -119,11 +122,12 @@ def with_paths_from(path: Path, prompts: PromptsConfig) -> PromptsConfig:
     return prompts.model_copy(update=changes)
 
 
-def load(path: Path) -> Config:
+def load(path: str | Path) -> Config:
     """Read a TOML file. Relative paths (prompts, labels, control, optimiser state) are taken from its folder.
 
     Raises ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
+    path = Path(path)
     config = parse(read_toml(path), str(path))
     changes: dict[str, Any] = {"prompts": with_paths_from(path, config.prompts)}
     if config.analyse.labels is not None:

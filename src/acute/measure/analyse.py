@@ -142,7 +142,10 @@ def select(
     """
     kept, excluded = _kept(counts, k_max, easy, hard)
     if not len(kept):
-        raise NotEnoughData(f"no prompt is left to analyse at k = {k_max}; left out: {excluded}")
+        raise NotEnoughData(
+            f"no prompt is left to analyse at k = {k_max}; left out: {excluded}: ask for a smaller k, or "
+            f"take more responses"
+        )
     n_NM, c_NM = counts.n_NM[kept], counts.c_NM[kept]
     if not ((c_NM.sum(1) > 0) & (c_NM.sum(1) < n_NM.sum(1))).any():
         raise NotEnoughData(

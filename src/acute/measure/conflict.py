@@ -156,10 +156,10 @@ class Curve:
 
     @cached_property
     def _inner_bends(self) -> list[Bend]:
-        """Of ⟨∇J_k, ∇J_1⟩ of the distribution, for every k: together they take one pass over the sums."""
+        """Of ⟨∇J_k, ∇J_1⟩ of the distribution, for every k and the further objectives, in one pass."""
         if self.N < 2:
-            return [UNBENT] * len(self.k)
-        psi = [product.psi_N for product in self.with_first[: len(self.k)]]
+            return [UNBENT] * len(self.with_first)
+        psi = [product.psi_N for product in self.with_first]
         found = self.products.interactions([(i, 0, psi_N) for i, psi_N in enumerate(psi)])
         return [bend(psi_N, together) for psi_N, together in zip(psi, found, strict=True)]
 
@@ -227,7 +227,8 @@ class Curve:
         of: dict[int, tuple[float, ...]] = {}
         for i in range(1, len(self.products.coefs.objective_J)):
             three = self._three(i)
-            inner, own, first = (p.population for p in three)
+            inner = three[0].population
+            own, first = (squared_norm(p, "population") for p in three[1:])
             if not (np.isfinite(inner) and own > 0 and first > 0):
                 continue
             a, b, c = (p.psi_N for p in three)

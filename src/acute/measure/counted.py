@@ -109,7 +109,10 @@ def _kept(counts: Counts, k_max: int, easy: float | None, hard: float | None) ->
     }
     excluded = {why: n for why, n in excluded.items() if n}
     if (few | middle).all():
-        raise NotEnoughData(f"no prompt is left to analyse at k = {k_max}; left out: {excluded}")
+        raise NotEnoughData(
+            f"no prompt is left to analyse at k = {k_max}; left out: {excluded}: ask for a smaller k, or "
+            f"take more responses"
+        )
     return np.flatnonzero(~few & ~middle), excluded
 
 

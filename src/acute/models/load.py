@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.constants import HF_HUB_OFFLINE
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -116,9 +117,10 @@ def load_policy(
             model = PeftModel.from_pretrained(model, adapter, is_trainable=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
+        offline = "; HF_HUB_OFFLINE is set: unset it to download" if HF_HUB_OFFLINE else ""
         raise ModelError(
             f"could not load the model {name!r} (wanted a hub id, a local folder, or "
-            f"{', '.join(BUNDLED)}): {reason}"
+            f"{', '.join(BUNDLED)}){offline}: {reason}"
         ) from error
     model.to(place).eval()
     return Policy(model, tokenizer, _end_tokens(model, tokenizer), place)

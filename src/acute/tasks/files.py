@@ -36,7 +36,7 @@ def _fault(row: Any) -> str | None:
     if unknown := sorted(set(row) - KNOWN):
         return f"unknown field {unknown[0]!r}; known: {', '.join(sorted(KNOWN))}"
     if missing := [name for name in ("prompt_id", "answer") if row.get(name) is None]:
-        return f"wanted a value for {missing[0]!r}, found none"
+        return f"wanted a value for {missing[0]!r}, found none: add it, or name its column in prompts.columns"
     if (row.get("prompt") is None) == (row.get("messages") is None):
         return "wanted either 'prompt' or 'messages'"
     for name in TEXT:
@@ -90,7 +90,7 @@ def read_rows(path: Path) -> list[tuple[str, Any]]:
             return [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
         return json_rows(path, _text(path))
     except FileNotFoundError:
-        raise TableError(f"wanted a prompt file at {path}, found no file") from None
+        raise TableError(f"wanted a prompt file at {path}, found no file: correct prompts.source") from None
     except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"wanted a prompt file at {path}: {reason}") from None
@@ -103,7 +103,10 @@ def checked(rows: list[tuple[str, Any]], origin: str) -> list[Row]:
         if fault := _fault(row):
             raise TableError(f"{origin} {where}: {fault}")
         if (name := row["prompt_id"]) in seen:
-            raise TableError(f"{origin} {where}: prompt_id {name!r} stands already on {seen[name]}")
+            raise TableError(
+                f"{origin} {where}: prompt_id {name!r} stands already on {seen[name]}: "
+                "give each prompt one of its own"
+            )
         seen[name] = where
     if not rows:
         raise TableError(f"{origin}: wanted at least one prompt, found none")

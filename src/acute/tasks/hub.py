@@ -25,7 +25,8 @@ def hub_rows(name: str, subset: str | None, split: str | None) -> list[Row]:
         raise InputError(f"wanted the data set {name}, found none: {_line(error)}") from None
     except ConnectionError as error:
         raise OutsideError(
-            f"the data set {name} is not in the cache, and the hub cannot be reached: {error}"
+            f"the data set {name} is not in the cache, and the hub cannot be reached (unset HF_HUB_OFFLINE "
+            f"where it is set, or name a local folder, hf:./folder): {error}"
         ) from None
     except ValueError as error:
         raise ConfigError(f"prompts.subset of {name}: {_line(error)}") from None

@@ -92,10 +92,11 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Training:
         raise ConfigError(f"{origin}: {faults(error, Training)}") from None
 
 
-def load(path: Path) -> Training:
+def load(path: str | Path) -> Training:
     """Read a TOML file; a relative prompt file is taken from the file's own folder.
 
     ConfigError if the file is missing, is not TOML, or says something that cannot be.
     """
+    path = Path(path)
     config = parse(read_toml(path), str(path))
     return config.model_copy(update={"prompts": with_paths_from(path, config.prompts)})

@@ -30,6 +30,7 @@ from acute.train.state import State, append_log, cut_log
 from acute.train.target import target
 
 TRIED = "1.16.0"
+LOGGED = ("inner", "cosine_k", "k_dagger", "lambda", "k", "mended")  # of a step, as acute/NAME
 OVERRIDDEN = {
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "_generate_and_score_completions": ["self", "inputs"],
@@ -217,7 +218,7 @@ class PassKTrainer(GRPOTrainer):
     def _write(self, groups: list[Rolled], batch: Batch, found: Conflict | None) -> None:
         """A row for acute.jsonl, and its numbers for the loggers."""
         row = batch.as_row() | ({} if found is None else found.as_row())
-        scalars = {name: row.get(name) for name in ("lambda", "cosine_k", "k_dagger", "k", "mended")}
+        scalars = {name: row.get(name) for name in LOGGED}
         for name, number in scalars.items():
             value = number["value"] if isinstance(number, dict) else number
             self._note("train", {name: None if value is None else float(value)})

@@ -123,6 +123,41 @@ def test_every_public_name_is_documented(node):
     assert ast.get_docstring(node)
 
 
+SOURCE = re.compile(
+    r"\beqs?\. ?\(?\d|\b(prop|def|cor)\. \d|\bapp\. [a-z]\b|section \d|\bfigs?\. \d|assumption \d|arxiv"
+    r"|\b(19|20)\d\d\b|not in the paper|\bours\b",
+    re.IGNORECASE,
+)
+
+
+def core_functions():
+    for path in sorted((SRC / "core").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                yield pytest.param(node, id=f"{path.stem}:{node.name}")
+
+
+@pytest.mark.parametrize("node", list(core_functions()))
+def test_every_function_of_core_names_its_equation(node):
+    """Of the paper or another, or it says that it has none: core can be read beside the paper."""
+    assert SOURCE.search(ast.get_docstring(node)), f"{node.name}: wanted where its formula comes from"
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+
+
+@pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda p: str(p.relative_to(SRC)))
+def test_files_and_functions_fit_in_the_head(path):
+    """A longer function gives its reason in a comment on the line above it: "# long: ..."."""
+    lines = path.read_text().splitlines()
+    assert len(lines) <= LONGEST_FILE
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            long = node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            assert not long or lines[first - 2].startswith("# long: "), f"{node.name} in {path.name}"
+
+
 @pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda p: str(p.relative_to(SRC)))
 def test_every_module_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text()))

@@ -20,6 +20,7 @@ class Format(StrEnum):
     INSPECT = "inspect"
 
 
+# long: every option is a parameter
 def import_log(
     path: Path = typer.Argument(help="The log: a file, or a folder of files."),
     form: Format = typer.Option(

@@ -19,6 +19,7 @@ SHOWN = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)  # columns of the table, all of them on 
 SHOWN_NARROW = (0.1, 0.5, 0.9)
 
 
+# long: every option is a parameter
 def profile(
     names: list[str] | None = typer.Argument(
         None,

@@ -20,6 +20,8 @@ def shares(count: int, mass: ArrayLike | None = None) -> Floats:
     """The mass of `count` prompts as an array that sums to 1; equal shares for None.
 
     InputError unless it has shape (count,), no negative entry and a positive sum.
+
+    Reference: The prompt distribution 𝒟 of eq. 2 on finitely many prompts.
     """
     if mass is None:
         return np.full(count, 1 / count)
@@ -44,6 +46,8 @@ def cosine_kernel(kappa: ArrayLike) -> Floats:
     """cos(∇p(x), ∇p(x')), shape (N, N); NaN where a gradient is 0 and there is no angle.
 
     Takes any matrix of inner products: that of `objective_matrix` gives the angles between objectives.
+
+    Reference: Eq. 5, normalised as in Fig. 2.
     """
     k = np.asarray(kappa, float)
     norm = np.sqrt(np.diagonal(k))

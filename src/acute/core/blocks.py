@@ -44,6 +44,8 @@ def blocks(rows: int, row_bytes: int, budget: int = BYTES) -> Iterator[slice]:
 
     >>> list(blocks(5, row_bytes=10, budget=25))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+
+    Not in the paper: how a sum over prompts stays within memory.
     """
     step = max(1, budget // max(row_bytes, 1))
     for start in range(0, rows, step):

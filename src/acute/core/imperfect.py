@@ -55,12 +55,17 @@ def seen(p: ArrayLike, rates: Rates) -> Floats:
 
     >>> float(seen(0.0, Rates(false_pass=0.25)))
     0.25
+
+    Reference: Rogan and Gladen 1978, Am. J. Epidemiol. 107: apparent against true prevalence.
     """
     return np.asarray(np.asarray(rates.false_pass) + rates.slope * np.asarray(p, float))
 
 
 def unseen(seen_p: ArrayLike, rates: Rates) -> Floats:
-    """p = (p' - α) / λ: `seen` undone, not cut off where noise or wrong rates lead outside [0, 1]."""
+    """p = (p' - α) / λ: `seen` undone, not cut off where noise or wrong rates lead outside [0, 1].
+
+    Reference: The estimator of Rogan and Gladen 1978, Am. J. Epidemiol. 107.
+    """
     return np.asarray((np.asarray(seen_p, float) - np.asarray(rates.false_pass)) / rates.slope)
 
 
@@ -85,6 +90,8 @@ def correction(k_max: int, rates: Rates) -> tuple[Floats, Floats]:
     more responses; the noise grows with β and k. α enters through λ alone: it scales ∇J_k and no cosine.
     One rate for all prompts. NaN where the terms cancel to fewer than six digits: `LOST`.
     InputError for impossible rates.
+
+    Reference: Eq. 2 under the rates of Rogan and Gladen 1978. (Ours.)
     """
     slope, b = float(rates.slope), float(np.asarray(rates.false_fail))
     matrix, constant = np.zeros((k_max, k_max)), np.zeros(k_max)

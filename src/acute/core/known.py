@@ -24,6 +24,8 @@ def seen_at_most(pi: float, n: int, most: int) -> float:
 
     >>> round(seen_at_most(0.5, n=2, most=1), 12)
     0.5
+
+    Reference: P(seen) of Horvitz and Thompson 1952, as `known_coefficients` divides by it.
     """
     if pi == 1:
         return float(most >= n)

@@ -38,7 +38,10 @@ def _contrasts(M: int) -> Floats:
 
 
 def values(products: Products, j: int) -> Floats:
-    """Each prompt's w_j a, (N,), without its error. Objective 0 is the direction."""
+    """Each prompt's w_j a, (N,), without its error. Objective 0 is the direction.
+
+    Reference: Eq. 9, prompt by prompt.
+    """
     full = products.coefs.full_JNO
     along = (full[j] * products.with_mean_NMOJ[..., 0].sum(1)).sum(1)
     same = np.einsum("no,noq,nq->n", full[j], products.total_NOQ, full[0])
@@ -60,6 +63,8 @@ def contrasts(sums: Sums | Rows, map_NMPO: Floats, x: Index | slice) -> Sums:
     """Contrasts between what the folds of the prompts `x` add to their errors; (n, M - 1, D).
 
     `map_NMPO` is `deviation_map`'s. Squares added up over contrasts are those added up over folds.
+
+    Not in the paper, which gives no intervals: differences between folds, from which errors follow.
     """
     grouped = sums[x]
     n, M, outcomes, D = grouped.shape

@@ -141,7 +141,10 @@ def _per_response(advantage: Advantage, n: Floats, c: Floats) -> Floats:
 
 
 def coefficients(advantages: Sequence[Advantage], n_NM: Floats, c_NM: Floats) -> Coefficients:
-    """Coefficients of objectives given as advantages of a success and a failure in a group of (n, c)."""
+    """Coefficients of objectives given as advantages of a success and a failure in a group of (n, c).
+
+    Reference: Eq. 4 summed by outcome: A₊ S₁ + A₋ S₀ for any advantages.
+    """
     n_N, c_N = n_NM.sum(1), c_NM.sum(1)
     less = np.maximum(n_N - 1, 0)
     n_3N = np.stack([n_N, less, less])  # all responses; without a failure; without a success
@@ -153,12 +156,18 @@ def coefficients(advantages: Sequence[Advantage], n_NM: Floats, c_NM: Floats) ->
 
 
 def unbiased(k: int) -> Advantage:
-    """∇J_k's unbiased advantages, as an objective for `coefficients`."""
+    """∇J_k's unbiased advantages, as an objective for `coefficients`.
+
+    Reference: Eqs. 2-4, without bias: the leave-one-out weight and baseline.
+    """
     return PassAtK(k)
 
 
 def plug_in(k: int) -> Advantage:
-    """The paper's: weight k (1 - c/n)^(k-1) on successes, no baseline; biased, kept for comparison."""
+    """The paper's: weight k (1 - c/n)^(k-1) on successes, no baseline; biased, kept for comparison.
+
+    Reference: Eqs. 3 and 4 with p replaced by c/n, as in section 5 of arXiv 2602.21189.
+    """
     return lambda n, c: (plug_in_weight(np.maximum(n, 1), c, k), np.zeros_like(n))
 
 
@@ -180,7 +189,10 @@ class Product:
 
 
 def weighted(sums_NMOD: Sums | Rows, weight_of: Callable[[slice], Floats], rows: int) -> Floats:
-    """Σ of all group sums, weighted, (R, D): `weight_of` some prompts (R, n, O); NaN weights count as 0."""
+    """Σ of all group sums, weighted, (R, D): `weight_of` some prompts (R, n, O); NaN weights count as 0.
+
+    Reference: Eq. 2 as a sum over group sums.
+    """
     N, M, outcomes, D = sums_NMOD.shape
     found, dtype = np.zeros((rows, D)), sums_NMOD.dtype
     for part in blocks(N, M * outcomes * D * dtype.itemsize):
@@ -190,7 +202,10 @@ def weighted(sums_NMOD: Sums | Rows, weight_of: Callable[[slice], Floats], rows:
 
 
 def mean_gradients(sums_NMOD: Sums | Rows, full_JNO: Floats) -> Floats:
-    """The mean over prompts of each objective's gradient, (J, D); NaN coefficients count as 0."""
+    """The mean over prompts of each objective's gradient, (J, D); NaN coefficients count as 0.
+
+    Reference: Eq. 2.
+    """
     total_JD = weighted(sums_NMOD, lambda part: full_JNO[:, part], len(full_JNO))
     return np.asarray(total_JD / sums_NMOD.shape[0])
 
@@ -327,6 +342,8 @@ def deviation_map(coefs: Coefficients, j: int) -> Floats:
     Squares added up over folds (the first M) are the delete-one-response jackknife's variance, estimated
     from folds: response i changes ĝ_j by D_i / n, D_i = (n - 1)(ĝ_j - the same without i), which is linear
     in its own gradient, so that sums of D_i over a fold follow from group sums.
+
+    Not in the paper, which gives no intervals: the error of eq. 4's estimate by folds.
     """
     full_NO, less_NQO = coefs.full_JNO[j], coefs.less_JNQO[j]
     n_NM, c_NM = coefs.n_NM, coefs.c_NM

@@ -38,6 +38,8 @@ def judge(difference: Floats, objective: Objective) -> tuple[Verdict, float | No
 
     Exact, for all p at once. "biased" has no multiple; so has a weight that no estimator with groups of n can
     have (f' no polynomial, or of too high a degree).
+
+    Reference: Unbiased means W ∝ f', the weight that takes the place of w_k in eq. 3. (Ours.)
     """
     if np.abs(difference).max() < 1e-12:
         return "zero", 0.0
@@ -56,6 +58,8 @@ def closest_k(weight: Callable[[Floats], Floats], most: float) -> tuple[float, f
     """The real k in [1, most] whose k(1-p)**(k-1) has the shape most like W(p): (k, cosine of the two).
 
     The cosine is that of functions on (0, 1), so that a constant factor does not count. NaN for W = 0.
+
+    Reference: Eq. 3, fitted to W(p). (Ours.)
     """
     found = weight(_FINE)
     size = np.linalg.norm(found)
@@ -76,7 +80,10 @@ def closest_k(weight: Callable[[Floats], Floats], most: float) -> tuple[float, f
 
 
 def departure(weight: Floats, declared: Floats) -> float:
-    """Largest |W - s f'|, with the s that fits best, as a share of the largest |W|; both of one shape."""
+    """Largest |W - s f'|, with the s that fits best, as a share of the largest |W|; both of one shape.
+
+    Reference: Distance of W(p) from a multiple of f'. (Ours.)
+    """
     shape = declared / max(np.abs(declared).max(), np.finfo(float).tiny)  # its square must not underflow
     fitted = shape * (weight @ shape) / max(shape @ shape, np.finfo(float).tiny)
     return float(np.abs(weight - fitted).max() / np.abs(weight).max())
@@ -89,6 +96,8 @@ def shortened_weight(
 
     Lengths fall geometrically from `hard_over_easy` at p = 0 to 1 at p = 1; a wrong response is
     `wrong_over_right` times as long as a right one.
+
+    Reference: GRPO's division by length, arXiv:2402.03300; its bias: Dr. GRPO, arXiv:2503.20783.
     """
     right = hard_over_easy ** (1 - p)
     return length_weighted(advantages, p, right, right * wrong_over_right)
@@ -147,6 +156,8 @@ def profile(
     `ks`: the k to try for an identically zero weight. The lengths are those of `shortened_weight`.
     InputError where `check_estimator` refuses it,
     ConfigError for n < 1 or p outside (0, 1).
+
+    Reference: W(p) against the objective's f', which takes the place of w_k in eq. 3. (Ours.)
     """
     if n < 1 or not ((p > 0) & (p < 1)).all():
         raise ConfigError(f"a profile needs n of 1 or more and p inside (0, 1), found n = {n} and p = {p}")
@@ -213,7 +224,10 @@ def profile_real(
     name: str = "",
     p: Floats = GRID,
 ) -> RealProfile:
-    """Profile an estimator on real-valued rewards against max@k. Errors as `expected_advantages`."""
+    """Profile an estimator on real-valued rewards against max@k. Errors as `expected_advantages`.
+
+    Reference: Against the gradient of max@k, PKPO, arXiv:2505.15201.
+    """
     rows = []
     for at in p:
         law = ladder(values, float(at))

@@ -49,7 +49,10 @@ class OutcomeAdvantages(NamedTuple):
 
 
 def binomial(n: int, p: ArrayLike) -> Floats:
-    """Bin(c; n, p) for c = 0..n, shape (*p.shape, n + 1). In logarithms: no overflow at any n."""
+    """Bin(c; n, p) for c = 0..n, shape (*p.shape, n + 1). In logarithms: no overflow at any n.
+
+    Not in the paper: the law of the count c that every mean over groups here is taken in.
+    """
     p = np.asarray(p, float)[..., None]
     c = np.arange(n + 1)
     choose = np.array([lgamma(n + 1) - lgamma(j + 1) - lgamma(n - j + 1) for j in c])
@@ -60,7 +63,10 @@ def binomial(n: int, p: ArrayLike) -> Floats:
 
 
 def ask(advantage: Advantage, groups: Floats) -> Floats:
-    """The advantages of groups (…, n) as a float64 array; InputError unless finite and of that shape."""
+    """The advantages of groups (…, n) as a float64 array; InputError unless finite and of that shape.
+
+    Not in the paper: what an estimator given by a user must return.
+    """
     found = advantage(groups.copy())
     try:
         values = np.asarray(found)
@@ -86,6 +92,8 @@ def check_estimator(advantage: Advantage, groups: Floats, seed: int = 0) -> None
 
     InputError if the shape is wrong, a value is not finite, the answer depends on the order of a group's
     responses or on the other groups of the batch, or differs from call to call.
+
+    Reference: W(p) exists for what acts on each group alone and does not look at the order. (Ours.)
     """
     answer = ask(advantage, groups)
     slack = 1e-9 * (1 + np.abs(answer).max())
@@ -104,7 +112,10 @@ def check_estimator(advantage: Advantage, groups: Floats, seed: int = 0) -> None
 
 
 def binary_groups(n: int) -> Floats:
-    """The n + 1 groups of rewards 0 and 1 up to order, row c with c successes first, shape (n + 1, n)."""
+    """The n + 1 groups of rewards 0 and 1 up to order, row c with c successes first, shape (n + 1, n).
+
+    Reference: Rewards in {0, 1}, section 2; the groups over which W(p) is summed.
+    """
     return (np.arange(n) < np.arange(n + 1)[:, None]).astype(float)
 
 
@@ -112,13 +123,18 @@ def outcome_advantages(advantage: Advantage, n: int) -> OutcomeAdvantages:
     """A₊(c) and A₋(c) of an estimator (rewards (G, n) in, advantages out) for groups of n.
 
     InputError where `check_estimator` refuses it.
+
+    Reference: A₊(c), A₋(c) of the identity W(p) = (1/n) E[c A₊/p - (n-c) A₋/(1-p)]. (Ours.)
     """
     check_estimator(advantage, binary_groups(n))
     return asked_advantages(advantage, n)
 
 
 def asked_advantages(advantage: Advantage, n: int) -> OutcomeAdvantages:
-    """`outcome_advantages` of an estimator that `check_estimator` has passed already: one call of it."""
+    """`outcome_advantages` of an estimator that `check_estimator` has passed already: one call of it.
+
+    Reference: A₊(c), A₋(c) of the identity for W(p). (Ours.)
+    """
     groups = binary_groups(n)
     answer = ask(advantage, groups)
     success = np.where(groups.any(-1), answer[:, 0], 0.0)
@@ -127,7 +143,11 @@ def asked_advantages(advantage: Advantage, n: int) -> OutcomeAdvantages:
 
 
 def prompt_weight(advantages: OutcomeAdvantages, p: ArrayLike) -> Floats:
-    """W(p), the shape of p: what the expected update puts on ∇p."""
+    """W(p), the shape of p: what the expected update puts on ∇p.
+
+    Reference: W(p) = (1/n) E[c A₊/p - (n-c) A₋/(1-p)], from E[s|r=1] = ∇p/p (eq. 4). (Ours; the idea that an
+    advantage is a weight on prompts: arXiv:2510.23049.)
+    """
     return np.asarray(binomial(advantages.n - 1, p) @ advantages.difference)
 
 
@@ -136,19 +156,27 @@ def length_weighted(advantages: OutcomeAdvantages, p: ArrayLike, right: Floats, 
 
     E[A | right]/right - E[A | wrong]/wrong: exact where length depends on prompt and outcome alone. Unlike
     W it changes when a constant is added to all advantages of a group.
+
+    Reference: The same identity with each score divided by its length (GRPO, arXiv:2402.03300). (Ours.)
     """
     others = binomial(advantages.n - 1, p)
     return np.asarray(others @ advantages.success[1:] / right - others @ advantages.failure[:-1] / wrong)
 
 
 def signal_probability(advantages: OutcomeAdvantages, p: ArrayLike, tolerance: float = 1e-9) -> Floats:
-    """The chance that a group has an advantage other than 0, the shape of p."""
+    """The chance that a group has an advantage other than 0, the shape of p.
+
+    Reference: 1 - P(c = 0 or n) for centred methods; DAPO, arXiv:2503.14476, filters by it.
+    """
     size = np.maximum(np.abs(advantages.success), np.abs(advantages.failure))
     return np.asarray(binomial(advantages.n, p) @ (size > tolerance).astype(float))
 
 
 def second_moment(advantages: OutcomeAdvantages, p: ArrayLike) -> Floats:
-    """E[A²] of one response, the shape of p: the noise that n responses' many score directions bring."""
+    """E[A²] of one response, the shape of p: the noise that n responses' many score directions bring.
+
+    Reference: Noise beside W(p): E over c of the mean square advantage. (Ours.)
+    """
     share = np.arange(advantages.n + 1) / advantages.n
     return np.asarray(
         binomial(advantages.n, p) @ (share * advantages.success**2 + (1 - share) * advantages.failure**2)
@@ -160,6 +188,8 @@ def weight_variance(advantages: OutcomeAdvantages, p: ArrayLike) -> Floats:
 
     For the policy with one parameter, the logit of p: its score is r - p, its ∇p is p(1-p), and the group's
     estimate is (1/n)(c A₊ (1-p) - (n-c) A₋ p) / (p(1-p)).
+
+    Reference: Variance along ∇p of the identity's estimate of W(p). (Ours.)
     """
     p = np.asarray(p, float)
     n, c, pp = advantages.n, np.arange(advantages.n + 1), p[..., None]
@@ -174,6 +204,8 @@ def unbiased_difference(objective: Objective, n: int) -> Floats:
 
     NaN where f' has a degree above n - 1; ConfigError where f' is no polynomial. No estimator is unbiased
     then.
+
+    Reference: The identity for W(p), and completeness of the binomial law. (Ours.)
     """
     return objective.estimate_weight(n - 1, np.arange(n))
 
@@ -187,6 +219,8 @@ def lifted(
     success and of a failure, whose mean with the scores over all those responses estimates W(p) ∇p without
     bias: what training with groups of n would do to the prompt. NaN where there are fewer than n responses;
     0 for an outcome that no response has.
+
+    Reference: A U-statistic (Hoeffding 1948), as Chen et al. 2021 use for pass@k.
     """
     n = advantages.n
 
@@ -213,6 +247,9 @@ def _over_companions(by_count: Floats, m: Floats, c: Floats) -> Floats:
 def estimate_prompt_weight(
     advantages: OutcomeAdvantages, responses: ArrayLike, successes: ArrayLike
 ) -> Floats:
-    """Unbiased estimate of W(p) from counts, their shape; NaN for fewer than n - 1 responses."""
+    """Unbiased estimate of W(p) from counts, their shape; NaN for fewer than n - 1 responses.
+
+    Reference: A U-statistic (Hoeffding 1948) of the identity for W(p).
+    """
     m, c = np.asarray(responses, float), np.asarray(successes, float)
     return _over_companions(advantages.difference, m, c)

@@ -34,6 +34,8 @@ def max_at_k(values: ArrayLike, probabilities: ArrayLike, k: int) -> float:
 
     >>> max_at_k([0, 1], [0.5, 0.5], 2)
     0.75
+
+    Reference: The value that PKPO, arXiv:2505.15201, estimates; J_k of eq. 2 where rewards are 0 or 1.
     """
     return best_of_k(values, values, probabilities, k)
 
@@ -43,6 +45,8 @@ def best_of_k(values: ArrayLike, scores: ArrayLike, probabilities: ArrayLike, k:
 
     Best-of-k with an imperfect score; among equal scores the choice is uniform. With scores = values it is
     max@k, and with a perfect 0/1 verifier pass@k. InputError unless shapes agree and probabilities sum to 1.
+
+    Reference: Best-of-k by an imperfect score; J_k of eq. 2 where the score is the reward.
     """
     u, level = np.unique(np.asarray(scores, float), return_inverse=True)
     v, q = np.asarray(values, float), np.asarray(probabilities, float)
@@ -59,6 +63,8 @@ def max_at_k_score_weight(values: ArrayLike, probabilities: ArrayLike, k: int) -
 
     0 at the smallest value, never negative, k (1-p)**(k-1) at 1 for values 0 and 1. For k = 1 it is the value
     itself, less the smallest.
+
+    Reference: The population form of PKPO's weights, arXiv:2505.15201; eq. 3 where rewards are 0 or 1.
     """
     v, q = _law(values, probabilities)
     order = np.argsort(v)
@@ -74,6 +80,8 @@ def best_of_k_score_weight(values: ArrayLike, scores: ArrayLike, probabilities: 
 
     The gradient of best-of-k with an imperfect score is Σ P u E[∇ log π | kind]. Ties are broken uniformly.
     With scores = values it is `max_at_k_score_weight` plus a constant. Errors as `best_of_k`.
+
+    Reference: Eq. 4 for the reward of the selected response.
     """
     without = best_of_k(values, scores, probabilities, k - 1) if k > 1 else 0.0
     v, s, q = (np.asarray(x, float) for x in (values, scores, probabilities))
@@ -99,6 +107,8 @@ def ladder(values: ArrayLike, p: float) -> tuple[Floats, Floats]:
     """A law of one parameter on sorted values: step Bin(M - 1, p) up from the lowest.
 
     For values 0 and 1 it is p itself.
+
+    Not in the paper: a family of laws to profile estimators on.
     """
     v = np.sort(np.asarray(values, float))
     steps = np.arange(len(v))
@@ -110,6 +120,8 @@ def expected_advantages(advantage: Advantage, n: int, values: ArrayLike, probabi
     """E[A_i | r_i = v] for each value, shape (M,), over all n - 1 others: exact.
 
     ConfigError where there are more than `MOST_GROUPS` groups to try; InputError as `check_estimator`.
+
+    Reference: Enumeration of what W(p) is for rewards of two values. (Ours.)
     """
     v, q = _law(values, probabilities)
     others = comb(n - 1 + len(v) - 1, len(v) - 1)
@@ -136,6 +148,8 @@ def score_weight_error(found: Floats, target: Floats, probabilities: ArrayLike) 
 
     Both are centred under the law first. The error is the root mean square of found - multiple · target, as a
     share of that of `found`: 0 if the estimator is unbiased up to the multiple. (0, 0) if found is constant.
+
+    Reference: As `departure` of W(p), for score weights. (Ours.)
     """
     q = np.asarray(probabilities, float)
     a, b = (x - q @ x for x in (found, target))

@@ -33,6 +33,8 @@ def sharp_smoothness(k: int, G2: float, F: float) -> float:
 
     ‖∇p‖² <= p(1-p) G² beside |w_k'| = k(k-1)(1-p)**(k-2), whose product peaks at p = 1/k; and
     E[∇∇log π + ∇log π ∇log πᵀ] = 0 lets r be centred at 1/2 in ∇²p.
+
+    Reference: Sharpens the lemma of App. C of arXiv 2602.21189, L_k = k²G² + kF.
     """
     _need(k, G2, F)
     return (k - 1) * (1 - 1 / k) ** (k - 1) * G2 + k * (G2 + F) / 2
@@ -45,7 +47,10 @@ def paper_gradient_bound(k: int, G2: float) -> float:
 
 
 def sharp_gradient_bound(k: int, G2: float) -> float:
-    """(k/2)(1 - 1/(2k))**(2k-1) G² >= ‖∇J_k‖²: the largest w_k(p)² p(1-p) G², at p = 1/(2k). (Ours.)"""
+    """(k/2)(1 - 1/(2k))**(2k-1) G² >= ‖∇J_k‖²: the largest w_k(p)² p(1-p) G², at p = 1/(2k). (Ours.)
+
+    Reference: Sharpens ‖∇J_k‖² <= k²G², used for Prop. 4.6.
+    """
     _need(k, G2, 0.0)
     return k / 2 * (1 - 1 / (2 * k)) ** (2 * k - 1) * G2
 
@@ -80,6 +85,8 @@ def sharp_step(inner: float, norm_squared: float, L1: float, Lk: float) -> OneSt
     """min(2|I| / (L_1 ‖∇J_k‖²), 2/L_k) for I = ⟨∇J_k, ∇J_1⟩ < 0, with any valid smoothness constants. (Ours.)
 
     Zeros unless I < 0. The guaranteed drop is largest at |I| / (L_1 ‖∇J_k‖²), the rise at 1/L_k.
+
+    Reference: Widens the range of Prop. 4.6.
     """
     if not inner < 0:
         return OneStep(0.0, 0.0, 0.0)
@@ -110,6 +117,8 @@ def moved_along_log_odds(p: ArrayLike, change: ArrayLike) -> Floats:
 
     >>> [round(float(x), 3) for x in moved_along_log_odds([0.5, 0.1, 0.0], [0.01, 0.3, 0.2])]
     [0.51, 0.757, 0.0]
+
+    Reference: Beyond the first order of section 3.1.
     """
     p, change = np.asarray(p, float), np.asarray(change, float)
     spread = p * (1 - p)

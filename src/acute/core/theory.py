@@ -142,7 +142,7 @@ class KStar(NamedTuple):
 def k_star_scan(
     p: ArrayLike, a: ArrayLike, mass: ArrayLike | None = None, G2: float | None = None
 ) -> KStar | None:
-    """k* of proposition 4.5, m scanned over the measured scores for the smallest threshold (with B).
+    """k* of Prop. 4.5, m scanned over the measured scores for the smallest threshold (with B).
 
     None unless some m separates: all p with a <= -m below all p with a > -m, neither group empty.
     """
@@ -188,6 +188,8 @@ def k_dagger(p: ArrayLike, a: ArrayLike, k_max: int = 10_000, mass: ArrayLike | 
     Beyond some k the prompts with the smallest p decide the sign for good, and the scan ends there.
     Signs are taken after dividing by the largest weight, so that they survive where weights underflow.
     1 only for noisy scores: exact ones have E[a] = ‖∇J_1‖².
+
+    Reference: The exact counterpart, on finitely many prompts, of Prop. 4.5's k*.
     """
     crossing = transitions(p, a, k_max, mass)
     return next((k for k, sign in crossing if sign < 0), None)
@@ -199,6 +201,8 @@ def transitions(
     """Every k from 1 to k_max at which the sign of E[w_k(p) a] changes, with its new sign, (1, sign) first.
 
     Zeros are passed over. At most 1 + `sign_change_bound` entries. Memory O(N), time O(N · k scanned).
+
+    Reference: The sign of eq. 9 in k.
     """
     p, a, d = _prompts(p, a, mass)
     found: list[tuple[int, int]] = []
@@ -233,11 +237,16 @@ def sign_change_bound(p: ArrayLike, a: ArrayLike, mass: ArrayLike | None = None)
     E[w_k a]/k is a sum of exponentials in k, to which Descartes' rule applies. Prompts of equal p count once,
     with their summed mass · a. With one change, from negative at low p to positive, conflict persists for all
     k above k†. A prompt with p = 1 has no weight for k >= 2 and is left out. (Ours, not the paper's.)
+
+    Reference: Descartes' rule for the exponential sum E[a (1-p)^(k-1)] of eq. 9. (Ours.)
     """
     return int((np.diff(np.sign(_levels(p, a, mass)[1])) != 0).sum())
 
 
 def sign_for_large_k(p: ArrayLike, a: ArrayLike, mass: ArrayLike | None = None) -> int:
-    """The sign of E[w_k(p) a] for all k large enough: that of the prompts with the smallest p; 0 if none."""
+    """The sign of E[w_k(p) a] for all k large enough: that of the prompts with the smallest p; 0 if none.
+
+    Reference: The leading term of eq. 9 as k grows. (Ours.)
+    """
     total = _levels(p, a, mass)[1]
     return int(np.sign(total[0])) if len(total) else 0

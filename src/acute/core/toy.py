@@ -118,7 +118,10 @@ class Softmax:
 
 
 def tabular(rewards: ArrayLike, mass: ArrayLike | None = None) -> Softmax:
-    """One free logit a (prompt, response): no parameter is shared, so no two prompts interfere."""
+    """One free logit a (prompt, response): no parameter is shared, so no two prompts interfere.
+
+    Reference: A world where κ of eq. 5 is 0 off the diagonal; Assumption 4.3 names tabular softmax.
+    """
     r = np.asarray(rewards, float)
     if r.ndim != 2:
         raise InputError(f"rewards must have shape (prompts, responses), found {r.shape}")
@@ -173,7 +176,10 @@ class State(NamedTuple):
 
 
 def state(world: World, theta: ArrayLike, k: int) -> State:
-    """The exact state of a world at θ, shape (d,), for pass@k."""
+    """The exact state of a world at θ, shape (d,), for pass@k.
+
+    Reference: Eqs. 1-9 on a world of section 3.3.
+    """
     at = np.asarray(theta, float)
     p, g, mass = world.success(at), world.gradients(at), world.mass
     gradient_1 = mass @ g
@@ -190,7 +196,10 @@ def state(world: World, theta: ArrayLike, k: int) -> State:
 
 
 def ascend(world: World, theta: ArrayLike, k: int, step: float, steps: int) -> Floats:
-    """Gradient ascent on J_k: θ_0 … θ_steps, shape (steps + 1, d)."""
+    """Gradient ascent on J_k: θ_0 … θ_steps, shape (steps + 1, d).
+
+    Reference: The trainings of Fig. 5, θ ← θ + η ∇J_k.
+    """
     path = [np.asarray(theta, float)]
     for _ in range(steps):
         path.append(path[-1] + step * state(world, path[-1], k).gradient_k)

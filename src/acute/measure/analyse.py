@@ -159,6 +159,7 @@ def select(
     return Selected(ids, measured, excluded, counts.truncated_N[kept], counts.distinct_N[kept])
 
 
+# long: a line for each field of analysis.json
 def analyse(
     selected: Selected,
     prompts: pa.Table,

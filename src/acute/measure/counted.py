@@ -27,6 +27,7 @@ def truncated(responses: pa.Table) -> dict[str, int] | None:
     return dict(zip(pairs["prompt_id"].to_pylist(), pairs["count_all"].to_pylist(), strict=True))
 
 
+# long: a line for each field of analysis.json
 def analyse_counts(
     responses: pa.Table,
     prompts: pa.Table,

@@ -22,6 +22,8 @@ def advantage_estimator(
     A tensor comes back as a tensor of its device, and of its dtype if that is a floating one; all else as a
     float64 array. InputError where there is no group axis, or where a reward is not finite: a reward that is
     not known must be dealt with before, it is not 0.
+
+    Not in the paper: how every estimator here takes its groups.
     """
 
     @wraps(formula)
@@ -49,30 +51,45 @@ def _checked(rewards: Any) -> Floats:
 
 
 def need_binary(rewards: Floats, method: str) -> None:
-    """Refuse rewards other than 0 and 1, for methods that are defined on successes and failures alone."""
+    """Refuse rewards other than 0 and 1, for methods that are defined on successes and failures alone.
+
+    Reference: Rewards in {0, 1} are the paper's setting (section 2).
+    """
     odd = rewards[(rewards != 0) & (rewards != 1)]
     if odd.size:
         raise InputError(f"{method} is defined for rewards 0 and 1 alone, found {odd.flat[0]:g}")
 
 
 def need_k(method: str, k: int, least: int, most: int, n: int) -> None:
-    """Refuse a k that the method cannot have with groups of n."""
+    """Refuse a k that the method cannot have with groups of n.
+
+    Reference: J_k (eq. 2) has an unbiased estimate from n >= k responses (Chen et al., arXiv:2107.03374).
+    """
     if not least <= k <= most:
         raise ConfigError(f"{method} with groups of {n} needs k from {least} to {most}, found {k}")
 
 
 def need_n(method: str, n: int, least: int) -> None:
-    """Refuse groups that are too small for the method."""
+    """Refuse groups that are too small for the method.
+
+    Reference: A baseline over the other n - 1 responses (RLOO, arXiv:2402.14740) needs n >= 2.
+    """
     if n < least:
         raise ConfigError(f"{method} needs groups of {least} or more, found {n}")
 
 
 def mean_of_others(rewards: Floats) -> Floats:
-    """The mean over the other n - 1 responses of the group, shape (…, n); needs n of 2 or more."""
+    """The mean over the other n - 1 responses of the group, shape (…, n); needs n of 2 or more.
+
+    Reference: The baseline of RLOO, arXiv:2402.14740.
+    """
     n = rewards.shape[-1]
     return np.asarray((rewards.sum(-1, keepdims=True) - rewards) / (n - 1))
 
 
 def group_mean(rewards: Floats) -> Floats:
-    """The mean of each group, shape (…, 1)."""
+    """The mean of each group, shape (…, 1).
+
+    Reference: The baseline of GRPO, arXiv:2402.03300.
+    """
     return np.asarray(rewards.mean(-1, keepdims=True))

@@ -109,6 +109,8 @@ def best_of_k(rewards: Floats, scores: Floats, k: int) -> Floats:
     `pkpo_loo_minus_one` with the selection made by a score (a reward model, say) in place of the reward:
     (n / C(n,k)) Σ_{I∋i} [reward of the best-scored of I - of I∖i], equal scores broken uniformly. Can be
     negative: a response that is chosen and wrong. InputError unless scores have the shape of the rewards.
+
+    Reference: s^(loo-1) of PKPO (arXiv:2505.15201) with the maximum taken by a score in place of the reward.
     """
     n = rewards.shape[-1]
     need_k("best_of_k", k, 2, n, n)
@@ -196,6 +198,8 @@ def naive_plug_in_rloo(rewards: Floats, k: int) -> Floats:
     """`naive_plug_in` with a leave-one-out baseline: k (1 - c/n)**(k-1) (r_i - mean of others). Biased.
 
     Rewards must be 0 or 1; needs n >= 2.
+
+    Reference: Eq. 3 with p replaced by c/n, as in section 5 of arXiv 2602.21189, times RLOO.
     """
     need_binary(rewards, "naive_plug_in_rloo")
     n = rewards.shape[-1]

@@ -30,6 +30,8 @@ def pass_at_k_training(rewards: Floats, k: int, by_std: bool = True) -> Floats:
     (1 - R - C(n-c-1, k-1)/C(n-1, k-1))/σ on a failure. All zero at k = n. Without σ it is exactly
     (n-k)/(nk) ∇ pass@k; with σ it is no multiple of it: as n grows the weight is (1-p)**(k-1)/√(ρ(1-ρ)),
     that of (2/k) arcsin √ρ.
+
+    Reference: arXiv:2508.10751, analytic form.
     """
     need_binary(rewards, "pass_at_k_training")
     n = rewards.shape[-1]
@@ -48,6 +50,8 @@ def pass_at_k_training_subsets(rewards: Floats, subsets: Subsets, by_std: bool =
 
     Subset j has reward max(j), and advantage reward - mean over the G subsets, divided by their standard
     deviation (over G, not G - 1) if by_std and if it is not 0. InputError unless subsets has shape (G, k).
+
+    Reference: arXiv:2508.10751, bootstrap sampling.
     """
     need_binary(rewards, "pass_at_k_training_subsets")
     n = rewards.shape[-1]
@@ -62,13 +66,19 @@ def pass_at_k_training_subsets(rewards: Floats, subsets: Subsets, by_std: bool =
 
 
 def draw_subsets(n: int, k: int, groups: int, rng: np.random.Generator) -> Subsets:
-    """`groups` random k-subsets of n responses, each without replacement, shape (groups, k)."""
+    """`groups` random k-subsets of n responses, each without replacement, shape (groups, k).
+
+    Reference: arXiv:2508.10751, bootstrap sampling.
+    """
     need_k("pass_at_k_training_subsets", k, 1, n, n)
     return np.argsort(rng.random((groups, n)), axis=-1)[:, :k]
 
 
 def all_subsets(n: int, k: int) -> Subsets:
-    """Every k-subset of n responses, shape (C(n, k), k)."""
+    """Every k-subset of n responses, shape (C(n, k), k).
+
+    Reference: arXiv:2508.10751: the subsets whose mean the analytic form is.
+    """
     need_k("pass_at_k_training_subsets", k, 1, n, n)
     return np.array(list(combinations(range(n), k)), dtype=np.intp)
 
@@ -82,6 +92,8 @@ def pass_at_k_training_bootstrap(
     Exact: given c, the number h of subsets with a success is Binomial(G, ρ(n, c, k)), and a success or a
     failure sits in such a subset k/n · 1/ρ or k/n · (1 - share of subsets of failures alone)/ρ times on
     average. Without σ it is (1 - 1/G) G k/n times `pass_at_k_training`.
+
+    Reference: arXiv:2508.10751, bootstrap sampling, its draws averaged out.
     """
     need_binary(rewards, "pass_at_k_training_bootstrap")
     n = rewards.shape[-1]

@@ -22,6 +22,8 @@ def majority_vote(rewards: Floats, answers: NDArray[Any]) -> Floats:
     `answers`, of the rewards' shape, may be of any type that compares (numbers, strings); responses with one
     answer have one reward. Equally frequent answers are chosen among uniformly. With one wrong answer and
     odd n it is unbiased for `objectives.majority(n)`. InputError unless the shapes agree; needs n >= 2.
+
+    Reference: The k-sample objective of arXiv:2503.19595 with f = reward of the majority.
     """
     n = rewards.shape[-1]
     need_n("majority_vote", n, 2)

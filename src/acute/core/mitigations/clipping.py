@@ -9,7 +9,10 @@ from acute.errors import InputError, NotEnoughData
 
 
 def clipped(weights_N: Floats, cap: float) -> Floats:
-    """min(w, cap). InputError unless the cap is positive."""
+    """min(w, cap). InputError unless the cap is positive.
+
+    Reference: A bounded weight ratio shrinks W_- against W_+ in Cor. 4.4. (Ours.)
+    """
     if not cap > 0:
         raise InputError(f"the cap on weights must be positive, found {cap}")
     return np.minimum(weights_N, cap)
@@ -22,6 +25,8 @@ def largest_cap(seen: Seen, margin: float = 0.0) -> float:
     sides are linear in the cap; below the smallest weight v is constant, E[v a] = cap ‖∇J_1‖², so that an
     answer always exists for w > 0. Weights of 0 stay 0 under any cap; NotEnoughData where no cap helps
     because of them. InputError for negative weights.
+
+    Reference: The largest cap for which eq. 9 is not negative. (Ours.)
     """
     wanted = seen.wanted(margin)
     w = seen.weights_N
@@ -49,6 +54,8 @@ def clip(seen: Seen, margin: float = 0.0) -> Reweighting:
 
     Guarantees, to first order: pass@1 rises by margin · ‖∇J_1‖² · cap/max w per step size or more (margin 0:
     it does not fall); no prompt is pushed down. Errors as `largest_cap`.
+
+    Reference: Eq. 9 with w replaced by min(w, cap). (Ours.)
     """
     cap = largest_cap(seen, margin)
     return Reweighting(1.0, np.minimum(seen.weights_N, cap) - seen.weights_N)

@@ -29,7 +29,10 @@ def _strongest(
 
 
 def largest_power(seen: Seen, margin: float = 0.0) -> float:
-    """The largest γ in {0, 1/1000, …, 1} for which w**γ has no conflict. InputError for negative weights."""
+    """The largest γ in {0, 1/1000, …, 1} for which w**γ has no conflict. InputError for negative weights.
+
+    Reference: Eq. 9 with w replaced by w**γ. (Ours.)
+    """
     if (seen.weights_N < 0).any():
         raise InputError(f"powers need weights >= 0, found {seen.weights_N.min():g}")
     grid = [i / STEPS for i in range(STEPS, -1, -1)]
@@ -41,6 +44,8 @@ def power(seen: Seen, margin: float = 0.0) -> Reweighting:
 
     Guarantees, to first order: pass@1 does not fall (margin 0), the order of the prompts' weights is kept,
     and the ratio of the largest to the smallest is its γ-th power.
+
+    Reference: Eq. 9 with w replaced by w**γ. (Ours.)
     """
     return Reweighting(1.0, seen.weights_N ** largest_power(seen, margin) - seen.weights_N)
 

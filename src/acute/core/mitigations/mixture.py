@@ -21,6 +21,8 @@ def mixture(seen: Seen, margin: float = 0.0) -> Reweighting:
 
     Guarantees, to first order: pass@1 rises by margin · ‖∇J_1‖² per step size or more, and pass@k does not
     fall at margin 0: ⟨g, ∇J_k⟩ = (1-λ*)(‖∇J_k‖² - I²/‖∇J_1‖²) >= 0 by Cauchy-Schwarz.
+
+    Reference: λ* = -I / (‖∇J_1‖² - I), from eq. 9 for λ J_1 + (1-λ) J_k. (Ours.)
     """
     share = mixture_share(seen, margin)
     return mixed(seen, 1 - share, share)

@@ -14,6 +14,8 @@ def multiplier(seen: Seen, least: float) -> float:
 
     E[v a] is continuous, piecewise linear and never falls in ν; its kinks are at -w/a of the prompts with
     a < 0, between which ν is solved for exactly. NotEnoughData where no ν is enough (no prompt has a > 0).
+
+    Reference: The dual variable of the constraint E[v a] >= least on eq. 9. (Ours.)
     """
     w, a, mass = seen.weights_N, seen.agreement_N, shares(len(seen.weights_N), seen.mass_N)
 
@@ -43,6 +45,8 @@ def reweighting(seen: Seen, margin: float = 0.0) -> Reweighting:
     a(x) of every prompt, and says nothing about ⟨g, ∇J_k⟩. Weights that are negative already count as 0.
     What counts as the rise is ⟨∇J_k, ∇J_1⟩ + E[(v-w) a]: measured w and a come from the same responses, so
     that E[w a] is not an unbiased estimate of the first term, which is given on its own.
+
+    Reference: The nearest weights under a linear constraint on eq. 9, such as the outlook asks for. (Ours.)
     """
     least = seen.wanted(margin) - (seen.inner - mean_product(seen, seen.weights_N))
     nu = multiplier(seen, least)

@@ -67,22 +67,34 @@ class Reweighting(NamedTuple):
 
 
 def unchanged(seen: Seen) -> Reweighting:
-    """v = w: no mitigation."""
+    """v = w: no mitigation.
+
+    Reference: Eq. 3.
+    """
     return Reweighting(1.0, np.zeros_like(seen.weights_N))
 
 
 def mixed(seen: Seen, scale: float, of_pass_1: float) -> Reweighting:
-    """v = scale · w + of_pass_1: the step scale ∇J_k + of_pass_1 ∇J_1."""
+    """v = scale · w + of_pass_1: the step scale ∇J_k + of_pass_1 ∇J_1.
+
+    Reference: Eq. 2: ∇J_k = E[w_k ∇p] and ∇J_1 = E[∇p], so both are weights on ∇p.
+    """
     return Reweighting(scale, np.full_like(seen.weights_N, of_pass_1))
 
 
 def progress_1(seen: Seen, v: Reweighting) -> float:
-    """d J_1 / dη of the step E[v ∇p]: scale · ⟨∇J_k, ∇J_1⟩ + E[added a]."""
+    """d J_1 / dη of the step E[v ∇p]: scale · ⟨∇J_k, ∇J_1⟩ + E[added a].
+
+    Reference: Eq. 9, for the weights v in place of w.
+    """
     return v.scale * seen.inner + inner_product(v.added_N, seen.agreement_N, seen.mass_N)
 
 
 def length_in_family(seen: Seen, scale: float, of_pass_1: float) -> float:
-    """‖scale ∇J_k + of_pass_1 ∇J_1‖ from the Gram matrix; 0 where noise makes the square negative."""
+    """‖scale ∇J_k + of_pass_1 ∇J_1‖ from the Gram matrix; 0 where noise makes the square negative.
+
+    Reference: The Gram matrix of eqs. 2 and 9.
+    """
     square = scale**2 * seen.norm_k + 2 * scale * of_pass_1 * seen.inner + of_pass_1**2 * seen.norm_1
     return float(np.sqrt(max(square, 0.0)))
 
@@ -91,6 +103,8 @@ def at_length(v: Reweighting, length: float, wanted: float) -> Reweighting:
     """v scaled from step length `length` to `wanted`, so that methods can be compared.
 
     InputError unless the length is positive.
+
+    Not in the paper: directions are compared at equal ‖step‖.
     """
     if not length > 0:
         raise InputError(f"wanted a step of positive length to rescale, found {length:g}")
@@ -98,5 +112,8 @@ def at_length(v: Reweighting, length: float, wanted: float) -> Reweighting:
 
 
 def mean_product(seen: Seen, v_N: Floats) -> float:
-    """E[v a]: what prompt weights v do to pass@1 to first order."""
+    """E[v a]: what prompt weights v do to pass@1 to first order.
+
+    Reference: Eq. 9, for the weights v in place of w.
+    """
     return float(shares(len(v_N), seen.mass_N) @ (v_N * seen.agreement_N))

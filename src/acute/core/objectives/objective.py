@@ -38,7 +38,10 @@ def estimate_monomial(n: ArrayLike, c: ArrayLike, a: int, b: int) -> Floats:
 
 
 def derivative(terms: Terms) -> Terms:
-    """The terms of f' from those of f; like terms are collected, so that sums telescope exactly."""
+    """The terms of f' from those of f; like terms are collected, so that sums telescope exactly.
+
+    Reference: The weight f' that takes the place of w_k in eq. 3.
+    """
     out: Terms = {}
     for (a, b), x in terms.items():
         if a:
@@ -111,7 +114,10 @@ def _sum_of(terms: Terms, n: ArrayLike, c: ArrayLike) -> Floats:
 
 
 def polynomial(name: str, terms: Terms) -> Objective:
-    """The objective whose f is a polynomial, {(a, b): coefficient of p**a (1-p)**b}; f' follows from it."""
+    """The objective whose f is a polynomial, {(a, b): coefficient of p**a (1-p)**b}; f' follows from it.
+
+    Reference: Eq. 2 with f in place of 1 - (1-p)^k.
+    """
     terms = {powers: x for powers, x in terms.items() if x}  # a zero term would ask for its responses
 
     def evaluate(form: Terms) -> Callable[[ArrayLike], Floats]:
@@ -125,7 +131,10 @@ def polynomial(name: str, terms: Terms) -> Objective:
 
 
 def transform(name: str, value: Callable[[Floats], Floats], weight: Callable[[Floats], Floats]) -> Objective:
-    """The objective of any other f, given f and f': no number of responses estimates it without bias."""
+    """The objective of any other f, given f and f': no number of responses estimates it without bias.
+
+    Reference: Eq. 2 with f in place of 1 - (1-p)^k.
+    """
 
     def guarded(f: Callable[[Floats], Floats]) -> Callable[[ArrayLike], Floats]:
         def at(p: ArrayLike) -> Floats:

@@ -22,7 +22,10 @@ def pass_at_k(k: int) -> Objective:
 
 
 def pass_all_k(k: int) -> Objective:
-    """p**k ("pass^k"): all of k responses are right. Weight k p**(k-1), on easy prompts."""
+    """p**k ("pass^k"): all of k responses are right. Weight k p**(k-1), on easy prompts.
+
+    Reference: pass^k of τ-bench, arXiv:2406.12045; weight as eq. 3 for f = p^k.
+    """
     k = _positive("k of pass^k", k)
     return polynomial(f"pass^{k}", {(k, 0): 1.0})
 
@@ -31,6 +34,8 @@ def at_least(m: int, k: int) -> Objective:
     """P(Bin(k, p) >= m): at least m of k responses are right.
 
     Weight k C(k-1, m-1) p**(m-1) (1-p)**(k-m), largest at p = (m-1)/(k-1).
+
+    Reference: Eq. 3 for f = P(Bin(k, p) >= m).
     """
     k, m = _positive("k of m-of-k", k), _positive("m of m-of-k", m)
     if m > k:
@@ -46,6 +51,8 @@ def majority(k: int) -> Objective:
     """The right answer wins a vote of k (odd) against a single wrong one: at least (k+1)/2 of k.
 
     With several wrong answers the vote is no function of p alone.
+
+    Reference: Eq. 3 for a majority vote; m = (k+1)/2 of k.
     """
     k = _positive("k of a majority", k)
     if k % 2 == 0:
@@ -54,7 +61,10 @@ def majority(k: int) -> Objective:
 
 
 def mixture(share: float, k: int) -> Objective:
-    """share · J_1 + (1 - share) · J_k, with a share in [0, 1]."""
+    """share · J_1 + (1 - share) · J_k, with a share in [0, 1].
+
+    Reference: Eq. 2, linear in the objective: f' = λ + (1-λ) w_k.
+    """
     if not 0 <= share <= 1:
         raise ConfigError(f"the share of pass@1 in a mixture must be in [0, 1], found {share}")
     k = _positive("k of a mixture", k)

@@ -41,7 +41,7 @@ def parse(name: str) -> Objective:
     """The objective of a name: the same names that `Objective.name` carries.
 
     pass@8, pass^8, 3-of-5, majority@7, log, log@16, arcsine, logit, risk@2, power@0.5, mixture@0.3,8.
-    Raises ConfigError for any other.
+    Raises ConfigError for any other. Not in the paper, which has pass@k alone.
 
     >>> float(parse("3-of-5").weight(0.5))  # 5 · C(4, 2) / 2**4
     1.875

@@ -15,12 +15,18 @@ def log_likelihood() -> Objective:
 
 
 def arcsine() -> Objective:
-    """2 arcsin √p, with weight 1/√(p(1-p)): what std-normalised GRPO ascends as n grows."""
+    """2 arcsin √p, with weight 1/√(p(1-p)): what std-normalised GRPO ascends as n grows.
+
+    Reference: The surrogate of GRPO, arXiv:2510.23049; f' = 1/√(p(1-p)).
+    """
     return transform("arcsine", lambda p: 2 * np.arcsin(np.sqrt(p)), lambda p: 1 / np.sqrt(p * (1 - p)))
 
 
 def log_odds() -> Objective:
-    """log(p / (1-p)), with weight 1/(p(1-p)): both ends, and not concave."""
+    """log(p / (1-p)), with weight 1/(p(1-p)): both ends, and not concave.
+
+    Reference: Eq. 3 for f = log(p/(1-p)).
+    """
     return transform("logit", lambda p: np.log(p) - np.log1p(-p), lambda p: 1 / (p * (1 - p)))
 
 
@@ -41,7 +47,10 @@ def risk_sensitive(beta: float) -> Objective:
 
 
 def power(alpha: float) -> Objective:
-    """p**α / α with weight p**(α-1): hard prompts for α < 1, easy ones for α > 1."""
+    """p**α / α with weight p**(α-1): hard prompts for α < 1, easy ones for α > 1.
+
+    Reference: Eq. 3 for f = p^α / α.
+    """
     if alpha == 0 or not isfinite(alpha):
         raise ConfigError(f"alpha must be finite and not 0 (its limit at 0 is log), found {alpha}")
     name = f"power@{alpha:g}"

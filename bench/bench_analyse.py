@@ -7,7 +7,8 @@
 Each measurement is a process of its own on synthetic tables and sketches of the quickstart's form, so that
 its peak memory is its own; seconds are processor time on one thread. First the counts alone: 10^6 responses
 from Parquet, pass@k with errors and bands for all k ≤ 16, of these prompts and of their distribution, beside
-passk-inference on the same counts and scorio on the same rewards, in turn. Then the whole stage, beside one
+passk-inference on the same counts (estimates and band of the distribution) and scorio on the same rewards
+(estimates and intervals of these prompts; it has no band), in turn. Then the whole stage, beside one
 read of the sketches' file, the least that anything can cost.
 """
 
@@ -26,7 +27,7 @@ import pyarrow as pa
 from acute.config import parse
 from acute.gradients.store import write_sketches
 from acute.run import Run
-from ratios import record
+from ratios import RESULTS, record
 
 N_MOST, n, FOLDS, K = 31_250, 32, 2, 16
 STAGE = [(500, 65_536), (2_000, 4_096), (10_000, 1_024), (N_MOST, 1_024), (100_000, 1_024)]
@@ -45,10 +46,12 @@ counted = time.process_time()
 n, c = counts.n_NM.sum(1), counts.c_NM.sum(1)
 population = [pass_at_k_of_population(n, c, k) for k in ks], pass_at_k_population_band(n, c, ks, 0)
 pooled = time.process_time()
-these = [pass_at_k_of_these(n, c, k) for k in ks], pass_at_k_band(n, c, ks, 0)
+these = [pass_at_k_of_these(n, c, k) for k in ks]
+estimated = time.process_time()
+band = pass_at_k_band(n, c, ks, 0)
 ended = time.process_time()
 print(json.dumps({
-    "read": counted - started, "population": pooled - counted, "these": ended - pooled,
+    "read": counted - started, "population": pooled - counted, "these": estimated - pooled, "band": ended - estimated,
     "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     "mean": [e.value for e in population[0]], "lower": [ends[0] for ends in population[1]],
 }))
@@ -188,7 +191,7 @@ def counts_part(where, repeat, peer):
             passk.append(asked(PEER, where / "counts.npy", python=peer))
             scorio.append(asked(SCORIO, where / "rewards.npy", python=peer))
     rows = {
-        "seconds": spread([f["read"] + f["population"] + f["these"] for f in ours]),
+        "seconds": spread([sum(f[part] for part in ("read", "population", "these", "band")) for f in ours]),
         "read": spread([f["read"] for f in ours]),
         "GiB": max(f["GiB"] for f in ours),
     }
@@ -232,7 +235,8 @@ def main():
     parser.add_argument("--stage-repeat", type=int, default=3, help="of the whole stage")
     parser.add_argument("--most", type=int, default=N_MOST, help="the whole stage up to so many prompts")
     options = parser.parse_args()
-    rows = {}
+    kept = RESULTS / "analyse.json"  # sizes that are not measured now stay
+    rows = json.loads(kept.read_text())["rows"] if kept.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         rows["counts"] = counts_part(Path(scratch) / "counts", options.repeat, options.peer)
         record("analyse", rows)

@@ -1,6 +1,6 @@
 """Pass@k from counts: of these prompts, and of the distribution they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,30 @@ Ends = tuple[float, float]
 MOST = 4096
 
 
+def _looked_up(formula: Callable[[Floats, Floats], Floats], n_N: Floats, c_N: Floats) -> Floats:
+    """`formula` (n, c) of each prompt; of many prompts worked out once for each pair of counts."""
+    side = int(n_N.max(initial=0)) + 1
+    if side**2 > len(n_N):
+        return formula(n_N, c_N)
+    key = (n_N * side + c_N).astype(np.int64)
+    seen, known = np.flatnonzero(np.bincount(key, minlength=side**2)), np.empty(side**2)
+    known[seen] = formula(*(x.astype(float) for x in np.divmod(seen, side)))
+    return np.asarray(known[key])
+
+
+def _pass_at_k(n_N: Floats, c_N: Floats, k: int) -> Floats:
+    """Each prompt's pass@k; NaN where n < k."""
+    return _looked_up(lambda n, c: pass_at_k(n, c, k), n_N, c_N)
+
+
 def _without_one(n_N: Floats, c_N: Floats, k: int) -> Floats:
     """Each prompt's pass@k without one failure less that without one success; NaN where n ≤ k."""
-    less_success = pass_at_k(n_N - 1, np.maximum(c_N - 1, 0), k)
-    return np.asarray(pass_at_k(n_N - 1, np.minimum(c_N, n_N - 1), k) - less_success)
+
+    def formula(n: Floats, c: Floats) -> Floats:
+        less_success = pass_at_k(n - 1, np.maximum(c - 1, 0), k)
+        return np.asarray(pass_at_k(n - 1, np.minimum(c, n - 1), k) - less_success)
+
+    return _looked_up(formula, n_N, c_N)
 
 
 def deleted_variance(n_N: Floats, c_N: Floats, k: int) -> Floats:
@@ -35,7 +55,7 @@ def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     None where a prompt has fewer than k responses. Without any spread in the counts (every response
     right, or every one wrong) the error is unknown.
     """
-    value = float(pass_at_k(n_N, c_N, k).mean())
+    value = float(_pass_at_k(n_N, c_N, k).mean())
     if np.isnan(value):
         return None
     variance = float(deleted_variance(n_N, c_N, k).sum()) / len(n_N) ** 2
@@ -45,7 +65,7 @@ def pass_at_k_of_these(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
 
 def pass_at_k_of_population(n_N: Floats, c_N: Floats, k: int) -> Estimate | None:
     """Mean pass@k of the prompt distribution; the interval carries prompts and rollouts."""
-    per_prompt = pass_at_k(n_N, c_N, k)
+    per_prompt = _pass_at_k(n_N, c_N, k)
     if np.isnan(per_prompt).any():
         return None
     variance, df = prompt_variance(per_prompt)
@@ -69,7 +89,7 @@ def pass_at_k_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> li
 def pass_at_k_population_band(n_N: Floats, c_N: Floats, ks: Sequence[int], seed: int) -> list[Ends | None]:
     """As `pass_at_k_band`, of the prompt distribution."""
     each = [pass_at_k_of_population(n_N, c_N, k) for k in ks]
-    per_prompt = [pass_at_k(n_N, c_N, k) for k in ks]
+    per_prompt = [_pass_at_k(n_N, c_N, k) for k in ks]
     return _band(each, [x - x.mean() for x in per_prompt], len(n_N) - 1, seed)
 
 

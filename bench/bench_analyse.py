@@ -51,7 +51,8 @@ estimated = time.process_time()
 band = pass_at_k_band(n, c, ks, 0)
 ended = time.process_time()
 print(json.dumps({
-    "read": counted - started, "population": pooled - counted, "these": estimated - pooled, "band": ended - estimated,
+    "read": counted - started, "population": pooled - counted,
+    "these": estimated - pooled, "band": ended - estimated,
     "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     "mean": [e.value for e in population[0]], "lower": [ends[0] for ends in population[1]],
 }))

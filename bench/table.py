@@ -52,6 +52,29 @@ def lines():
     if "peak_memory_gib" in score:
         memory = f"{score['peak_memory_gib']:.2f} GiB"
         yield "peak memory, 16 × 128 tokens at once", "model included", memory, "", "≤ 4.5 GiB"
+    yield from _of_analysis(_rows("analyse"))
+    for name, run in _rows("plan").items():
+        for stage, units in run["stages"].items():
+            ratio = units["cpu_seconds"]["ratio"]
+            if units["cpu_seconds"]["measured"] >= 1:  # less is mostly start-up
+                yield f"`acute plan`: {name}, {stage}", "what it took", f"{ratio:.2f}", "", "0.67 to 1.5"
+
+
+def _of_analysis(rows):
+    """Counting 10^6 responses beside the peers, and the whole stage at several sizes."""
+    if counts := rows.get("counts"):
+        yield "10^6 responses: pass@k, bands, k ≤ 16", "CPU seconds", *_spread(counts["seconds"]), "≤ 10"
+        yield "… peak memory", "GiB", f"{counts['GiB']:.2f}", "", "≤ 2"
+    for name, same, wanted in (
+        ("passk-inference", "distribution, band", "≥ 10"),
+        ("scorio", "these prompts, intervals", ""),
+    ):
+        if counts and name in counts:
+            yield f"pass@k of 10^6 ({same}), {name}", "acute", *_spread(counts[name]), wanted
+    for size, row in rows.items():
+        if "sketches_GiB" in row:
+            what = f"`acute analyse`, prompts × sketch: {size}, {row['GiB']:.2f} GiB"
+            yield what, "CPU seconds", *_spread(row["seconds"]), ""
 
 
 def table():

@@ -1,10 +1,16 @@
 """What is fed, against the passes that the engine plans."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
+from acute.config import VERIFIERS
+from acute.core import parts
 from acute.gradients.engines import Passes, Task, _plan, _tokens, _up_to_scale
+from acute.plan import times, whole, work
 from acute.plan.tokens import Load, scoring
+from acute.rollout.hf import Sampling
 
 
 def planned(task, passes):
@@ -45,3 +51,10 @@ def test_responses_that_begin_alike_are_fed_once():
 
 def test_rows_of_a_trainer_hold_the_prompt_each_time():
     assert Load(3, 8, 10, 5).rows == 3 * 8 * 15
+
+
+def test_limits_are_those_of_the_program():
+    assert import_module("acute.stages.analyse").KERNEL_PROMPTS == whole.KERNEL_PROMPTS
+    assert work.OTHERS == parts.MOST
+    assert Sampling(n=1, temperature=1, top_p=1, max_tokens=1).rows_at_once == times.ROWS_AT_ONCE
+    assert set(VERIFIERS) == set(times.VERIFY_S)

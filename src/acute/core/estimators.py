@@ -82,7 +82,7 @@ def pass_at_k_pair_advantages(n: ArrayLike, c: ArrayLike, j: int, k: int) -> Flo
     ∇p whatever b is, and w_j w_k = j k (1 - p)**(j + k - 2). NaN where n < j + k; an outcome that the
     counts do not hold has a finite value that no pair carries.
 
-    Reference: this project's; the one-sided form is `pass_at_k_advantages`.
+    Reference: Eqs. 2 and 9, own prompts. (Ours.) The one-sided form is `pass_at_k_advantages`.
     """
     n, c = np.asarray(n, float), np.asarray(c, float)
     others = np.maximum(n - 2, 0)

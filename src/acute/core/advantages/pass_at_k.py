@@ -175,7 +175,7 @@ def verl_grpo_passk(rewards: Floats, by_std: bool = True, epsilon: float = 1e-6)
     `tang` / n: pass@n whatever k one asks for. With rewards 0 and 1 the std is √(1/n) wherever it matters, so
     that the division is a constant; with other rewards it bends the weight.
 
-    Reference: `grpo_passk` of verl 0.9.1.
+    Reference: `grpo_passk` of verl 0.9.1; arXiv:2503.19595.
     """
     advantages = np.asarray(tang(rewards)) / rewards.shape[-1]
     scale = rewards.std(-1, ddof=1, keepdims=True) + epsilon if by_std else 1.0

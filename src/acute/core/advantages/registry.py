@@ -198,7 +198,10 @@ ESTIMATORS = {estimator.name: estimator for estimator in _ALL}
 
 
 def find(name: str) -> Estimator:
-    """The built-in estimator of this name. ConfigError, with all names, for any other."""
+    """The built-in estimator of this name, as in its `source`. ConfigError, with all names, for any other.
+
+    Not in the paper, which has one estimator.
+    """
     if name not in ESTIMATORS:
         raise ConfigError(f"wanted module:function or one of {', '.join(ESTIMATORS)}; found {name!r}")
     return ESTIMATORS[name]

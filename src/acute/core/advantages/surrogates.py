@@ -76,6 +76,8 @@ def leave_one_out(rewards: Floats, objective: Objective) -> Floats:
     A_i = f̂'_{-i} (r_i - mean of others), both counted without response i. For pass@k the advantages of
     `acute.core.estimators.pass_at_k_advantages`. Rewards must be 0 or 1; needs n >= 2 and n > degree of f'.
     ConfigError otherwise, and where the objective is no polynomial.
+
+    Reference: Eqs. 2-4 with f in place of 1 - (1-p)^k. (Ours.)
     """
     need_binary(rewards, "leave_one_out")
     n = rewards.shape[-1]

@@ -1,12 +1,13 @@
 # make run    install what the main job needs and run it        make test   every test that CI runs
 # make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
-# make fuzz   100,000 inputs for each parser of responses        make dist   wheel and sdist, tried in an empty environment
+# make fuzz   100,000 inputs for each reader of what others write make dist   wheel and sdist, tried in an empty environment
 # make lowest every test on the oldest versions that pyproject.toml admits   make faults  breaks runs on purpose
 PYTHON ?= python3
 VENV   := .venv
 VERL   := .venv-verl
 EMPTY  := .venv-empty
 LOWEST := .venv-lowest
+FUZZ   := tests/verify/test_fuzz.py tests/integrations/test_import_fuzz.py tests/test_config_fuzz.py
 BIN    := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -48,7 +49,7 @@ bench: $(VENV)/.dev
 	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
 
 fuzz: $(VENV)/.dev
-	ACUTE_FUZZ=100000 $(BIN)/python -m pytest tests/verify/test_fuzz.py -o timeout=0
+	ACUTE_FUZZ=100000 $(BIN)/python -m pytest -v --durations=0 -o timeout=0 $(FUZZ)
 
 faults: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --out bench/results/faults.json

@@ -13,9 +13,10 @@ import pytest
 from acute.verify.runner import Runner
 from acute.verify.sandbox import Limits, Sandbox
 from tests.verify.attacks import ON_THE_JUDGE, PROBLEM
+from tests.verify.attacks_by_lying import ON_TRUST
 from tests.verify.attacks_on_machine import HARM, READS
 
-ATTACKS = [*ON_THE_JUDGE, *READS, *HARM]
+ATTACKS = [*ON_THE_JUDGE, *READS, *HARM, *ON_TRUST]
 
 MEMORY = (512 << 20) + os.getpid()  # stands on the command line of every program of these tests
 SQUARE = "def f(x):\n    return x * x\n"
@@ -92,6 +93,11 @@ FOOL_A_NAIVE_JUDGE = [
     "files of the machine",
     "the environment",
     "sockets",
+    "a key equal to every key",
+    "a list of any length",
+    "an object larger than every other",
+    "an attribute equal to everything",
+    "an array that compares as true",
 ]
 
 

@@ -16,7 +16,7 @@ from acute.verify.runner import Runner
 from acute.verify.sandbox import Sandbox
 
 PATH = Path(__file__).parents[3] / "shared" / "data" / "HumanEval.jsonl.gz"
-pytestmark = pytest.mark.skipif(not PATH.exists(), reason=f"the 164 problems are not at {PATH}")
+pytestmark = pytest.mark.skipif(not PATH.exists(), reason=f"not run: the 164 problems are not at {PATH}")
 
 WRONG = """
 def {name}(*positional, _right={name}, **named):

@@ -50,4 +50,5 @@ def test_an_error_of_a_worker_is_raised_as_it_was():
     wrapped = RuntimeError("in a worker")
     wrapped.__cause__ = known
     assert _cause(WorkerGroupError("…", {1: wrapped})) is known
-    assert str(_cause(ControllerError(ValueError("no room")))) == "Ray Train: no room"
+    said = str(_cause(ControllerError(ValueError("no room"))))
+    assert said == "Ray Train: Training failed due to controller error: … no room"

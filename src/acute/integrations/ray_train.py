@@ -28,6 +28,7 @@ def score_by_ray(folder: Path, workers: int, shard_over: int = 1, restarts: int 
     """
     try:
         import ray
+        from ray.exceptions import RayError
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
         from ray.train.v2.api.exceptions import TrainingFailedError
@@ -56,7 +57,7 @@ def score_by_ray(folder: Path, workers: int, shard_over: int = 1, restarts: int 
     )
     try:
         trainer.fit()
-    except TrainingFailedError as error:
+    except (TrainingFailedError, RayError) as error:  # of the workers, and of Ray's own processes
         raise _cause(error) from error
     finally:
         shutil.rmtree(store, ignore_errors=True)  # Ray's own notes; what was measured stands in the folder
@@ -68,4 +69,5 @@ def _cause(error: Any) -> AcuteError:
     for failure in (f for known in failures for f in (known, known.__cause__)):
         if isinstance(failure, AcuteError):
             return failure
-    return OutsideError(f"Ray Train: {str(error).strip().splitlines()[-1]}")
+    lines = str(error).strip().splitlines()
+    return OutsideError(f"Ray Train: {' … '.join(dict.fromkeys((lines[0], lines[-1])))}"[:500])

@@ -66,7 +66,7 @@ def start(job, rank, port):
 
 
 def run(job):
-    """Start the ranks of a job; if one fails the others are ended, as torchrun does."""
+    """Start the ranks of a job and wait for all: if one fails the others are to end by themselves."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -76,8 +76,6 @@ def run(job):
         children.discard(child)
         if status:
             print(f"a rank ended with status {status}", flush=True)
-            for other in children:
-                os.kill(other, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def done(verified, tmp_path_factory):
     jobs = [
         {"ranks": 2, "folders": named[2] + refused},
         {"ranks": 4, "folders": named[4]},
-        {"ranks": 2, "folders": [(folders["lost"], 1)], "dies_after": 2},
+        {"ranks": 2, "folders": [(folders["lost"], 2)], "dies_after": 2},
         {"ranks": 3, "folders": [(folders["lost"], 3)]},
     ]
     command = [sys.executable, "-m", "tests.score_jobs", json.dumps(jobs, default=str)]
@@ -168,7 +168,7 @@ def same_dots(one, found):
 def test_what_cannot_be_sharded_is_refused_on_every_rank(done):
     lines, _, err = done
     for rank in (0, 1):
-        said = [line for line in lines if line.startswith(f"rank {rank} of 2")]
+        said = [line for line in lines if line.startswith(f"rank {rank} of 2")][:3]
         assert len(said) == 3, err
         assert "ModelError: could not load" in said[0]
         assert "no sharded weights" in said[1] and "wanted a divisor" in said[2]
@@ -178,6 +178,7 @@ def test_a_lost_rank_loses_the_prompt_in_work_and_other_ranks_go_on(alone, done)
     lines, folders, err = done
     kept = json.loads(lines[-2])["parts"][str(folders["lost"])]
     assert f"a rank ended with status {signal.SIGKILL.value}" in lines
+    assert any(line.startswith("rank 0 of 2: OutsideError: another rank has ended") for line in lines), err
     assert 2 <= kept < 12
     facts = Run.open(folders["lost"]).record["stages"]["score"]
     assert facts["ranks"] == facts["sharded_over"] == 3, err

@@ -64,7 +64,7 @@ class Ranks:
         if self.size > 1:
             import torch.distributed as dist
 
-            with _others_there():
+            with others_there():
                 for tensor in tensors:
                     dist.all_reduce(tensor)
 
@@ -72,17 +72,21 @@ class Ranks:
         import torch.distributed as dist
 
         found: list[Any] = [None] * self.size
-        with _others_there():
+        with others_there():
             dist.all_gather_object(found, fact)
         return found
 
 
 @contextmanager
-def _others_there() -> Iterator[None]:
-    """OutsideError where another rank is gone, which the libraries say as RuntimeError."""
+def others_there() -> Iterator[None]:
+    """OutsideError where another rank is gone: gloo says so in a RuntimeError, NCCL in a DistError."""
     try:
         yield
     except RuntimeError as error:
+        import torch.distributed as dist
+
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise  # what went wrong is this rank's own
         raise OutsideError(
             f"another rank has ended (its own words say why); what is measured is kept, start the same "
             f"command again: {str(error).splitlines()[0][:120]}"

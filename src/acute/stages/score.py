@@ -13,7 +13,7 @@ import numpy as np
 from acute.config import Config
 from acute.errors import DisagreementError, InputError, ModelError, NotFiniteError
 from acute.progress import tracked
-from acute.ranks import ALONE, Ranks
+from acute.ranks import ALONE, Ranks, others_there
 from acute.run import Run
 from acute.stages.imported import refuse_unknown_model
 from acute.stages.policy import policy_of, tokens_of
@@ -280,7 +280,7 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
     if run.config.score.adam_state is not None and ranks.first:
         run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})
     books: AbstractContextManager[dict[str, Any]] = run.stage("score") if ranks.first else nullcontext({})
-    with books as facts, _scorer(run, groups, facts, shard_over) as scorer:
+    with books as facts, others_there(), _scorer(run, groups, facts, shard_over) as scorer:
         expected = [scorer.expected(group) for group in groups]
         facts.update(ranks=ranks.size, sharded_over=shard_over)
         facts.update(_measured(run, scorer, groups, expected, ranks))

@@ -52,6 +52,15 @@ def test_the_page(tmp_path):
     assert page.count("</script>") == 3 and "https://" not in page.split("<script>")[0]
 
 
+def test_the_page_of_a_trainer_in_a_script(tmp_path):
+    """It leaves the log and no record of its settings."""
+    assert not is_training(tmp_path)
+    (folder_of(tmp_path, [{**ROWS[0], "k_dagger": 4}, ROWS[1]]) / "train.json").unlink()
+    assert is_training(tmp_path)
+    page = write_training_page(tmp_path).read_text()
+    assert "2 steps. Rollouts are" in page and "k†" in page
+
+
 def test_hostile_families_and_numbers_stay_text(tmp_path):
     families = ["</script><b>x</b>", "\u202e\ud800\x1b[31m", "A" * 1_000_000]
     rows = [{"step": 0, "pass@1": 0.5, **{f"pass@1/{f}": 0.5 for f in families}}]

@@ -15,8 +15,8 @@ AXIS: Json = {"title": {"text": "step"}}
 
 
 def is_training(folder: Path) -> bool:
-    """Whether the folder is one that `acute train` made."""
-    return (folder / "train.json").exists()
+    """Whether the folder is one that `acute train`, or a `PassKTrainer` in a script, wrote."""
+    return (folder / "train.json").exists() or (folder / LOGS[0]).exists()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -86,6 +86,7 @@ def figures(rows: Rows, exact: Rows) -> list[tuple[str, Curves]]:
         ("Success", drawn + [_evaluated(exact, name) for name in totals]),
         ("Success by family", [_line(best, name, name) for name in parts]),
         ("Cosine of the objective's gradient and pass@1's", _cosine(rows)),
+        ("k†: the smallest k in conflict, where there is one", [_line(rows, "k_dagger", "k†")]),
         ("λ*: share of pass@1 that a mixture without conflict needs", [_line(rows, "lambda", "λ*")]),
         ("k of the objective", [_line(rows, "k", "k")]),
         ("Agreement by family: what raising its success does to pass@1", _agreement(rows)),
@@ -104,17 +105,26 @@ def _logs(folder: Path) -> tuple[Rows, Rows]:
     return rows, exact
 
 
+def _settings(folder: Path) -> str:
+    """What was trained, as `acute train` records it; a script's trainer leaves no record of it."""
+    path = folder / "train.json"
+    if not path.exists():
+        return ""
+    train = json.loads(path.read_text(encoding="utf-8"))["config"]["train"]
+    return (
+        f" on {train['objective']}, mitigation {train['mitigation']}, "
+        f"{train['optimizer']} at {train['learning_rate']}"
+    )
+
+
 def write_training_page(folder: Path) -> Path:
     """Write `folder/report.html`, whole or not at all, and return its path.
 
     InputError where the training has no step yet, OutsideError where the page cannot be written.
     """
     rows, exact = _logs(folder)
-    record = json.loads((folder / "train.json").read_text(encoding="utf-8"))
-    train = record["config"]["train"]
     about = (
-        f"{rows[-1]['step'] + 1} steps on {train['objective']}, mitigation {train['mitigation']}, "
-        f"{train['optimizer']} at {train['learning_rate']}. Rollouts are those of each step's prompts; "
+        f"{rows[-1]['step'] + 1} steps{_settings(folder)}. Rollouts are those of each step's prompts; "
         f"evaluations are of all prompts."
     )
     drawn = figures(rows, exact)

@@ -19,6 +19,8 @@ def _rows(name):
 
 
 def _spread(ratio):
+    if ratio["smallest"] == ratio["largest"]:
+        return f"{ratio['median']:.2f}", "one run"
     return f"{ratio['median']:.2f}", f"{ratio['smallest']:.2f} to {ratio['largest']:.2f}"
 
 

@@ -1,5 +1,6 @@
 """A plan of a configuration: from a model's sizes (no weights), its prompts, a run like it, a trial."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -272,12 +273,15 @@ def planned(config: Config, gpus: str | None, given: Given, share: float) -> Jso
     Raises what `asked`, `gpus.parse` and the trial's stages raise.
     """
     cards = None if gpus is None else Cards(*parse(gpus), share)
+    began = time.monotonic(), time.process_time()
     what, assumed = asked(config, given)
     if cards is not None:
         return whole(what, cards, _on_cards(config, what, cards, assumed), assumed)
     from acute.stages.trial import learnt, shown_by, stages, trial
 
-    tried = trial(config, what)
+    # a run spends this in its first stage: torch and transformers are imported, the model is looked up
+    starting = time.monotonic() - began[0], time.process_time() - began[1]
+    tried = trial(config, what, starting)
     assumed = [*shown_by(tried), *assumed]
     if given.like is None and not tried.shortened:
         assumed = [said for said in assumed if said not in UPPER_ENDS]

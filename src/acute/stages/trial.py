@@ -28,15 +28,20 @@ class Trial(NamedTuple):
     shortened: bool
 
 
-def trial(config: Config, asked: Asked) -> Trial:
+def trial(config: Config, asked: Asked, starting: tuple[float, float]) -> Trial:
     """Run some prompts, drawn by the seed, in a folder that goes away again.
+
+    `starting` are seconds and CPU seconds that were spent before, on what a run does in its first stage.
 
     Raises what the stages raise.
     """
     config, shortened = _fitting(config, asked)
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "trial", config)
-        return Trial(_measured(run, config, asked), _seconds(run), shortened)
+        load, took = _measured(run, config, asked), _seconds(run)
+    seconds, cpu = took["prompts"]
+    took["prompts"] = seconds + starting[0], cpu + starting[1]
+    return Trial(load, took, shortened)
 
 
 def _fitting(config: Config, asked: Asked) -> tuple[Config, bool]:

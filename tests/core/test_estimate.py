@@ -63,3 +63,8 @@ def test_the_error_has_two_digits_and_the_value_as_many_places(value, se):
 def test_an_estimate_is_not_changed_afterwards():
     with pytest.raises(FrozenInstanceError):
         Estimate(1.0, None, None, None).value = 2.0
+
+
+def test_a_notebook_shows_what_print_shows():
+    estimate = Estimate(0.123456, 0.00789, 0.108, 0.139)
+    assert estimate._repr_html_() == "<span>0.1235 ± 0.0079 [0.1080, 0.1390]</span>"

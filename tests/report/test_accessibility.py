@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import report_worlds as worlds
+from typer.testing import CliRunner
 
+from acute.cli.main import app
 from acute.report.compare import read_runs, write_compare_page
 from acute.report.page import write_page
 from acute.report.training import write_training_page
@@ -13,6 +15,7 @@ from acute.report.training import write_training_page
 SCREENS = [("screen", scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 MEDIA = [*SCREENS, ("print", "light", 1280)]
 PAGES = ("report", "hostile", "compare", "training")
+HOSTILE_LOG = "</pre><script>alert(1)</script>\u202e"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,44 @@ def found(request, tmp_path_factory, opened):
     page.close()
 
 
+def profile(folder):
+    """The page of a log's profile, which has no script."""
+    rows = [
+        {
+            "prompt_id": f"p{x}",
+            "prompt": f"{x} + 0 = ?",
+            "response": f"{HOSTILE_LOG} {x}",
+            "reward": float(j < x),
+        }
+        for x in range(8)
+        for j in range(8)
+    ]
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [
+        "import",
+        str(folder / "log.jsonl"),
+        "--format",
+        "jsonl",
+        "--out",
+        str(folder / "run"),
+        "--profile",
+    ]
+    CliRunner().invoke(app, command, catch_exceptions=False)
+    return folder / "run" / "profile.html"
+
+
+def test_the_page_of_a_profile_has_no_violation(opened, axe, tmp_path):
+    page = opened(profile(tmp_path))
+    no_violation_in_any_medium(page, axe)
+    page.close()
+
+
 def test_axe_finds_no_violation_in_any_medium(found, axe):
+    no_violation_in_any_medium(found, axe)
+
+
+def no_violation_in_any_medium(found, axe):
+    """Opens everything that opens, and asks axe on every screen and on paper."""
     page = found.page
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.evaluate(axe)  # not subject to the page's policy, which stays in force

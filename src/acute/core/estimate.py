@@ -38,3 +38,7 @@ class Estimate:
         places = max(0, 1 - floor(log10(self.se)))
         ends = [("?" if end is None else f"{end:.{places}f}") for end in (self.lo, self.hi)]
         return f"{self.value:.{places}f} ± {self.se:.{places}f} [{', '.join(ends)}]"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: numbers alone, so nothing to escape."""
+        return f"<span>{self}</span>"

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "ranks": set(),
     "core": set(),
     "plan": set(),
-    "config": set(),
+    "config": {"verify"},  # the names of the verifiers
     "table": set(),
     "checksum": set(),
     "parts": {"table", "checksum"},

@@ -14,7 +14,9 @@ from acute.run import Run
 from acute.stages.verify import refuse_uncheckable, verify
 from acute.table import PROMPTS, RESPONSES, schema_of
 from acute.verify.exact import exact
-from acute.verify.verifiers import KINDS, ROW_BY_ROW
+from acute.verify.kinds import KINDS, QUICK, function_at
+from acute.verify.settings import Settings
+from acute.verify.verifiers import Verifiers
 
 stage = import_module("acute.stages.verify")  # `acute.stages.verify` is also the function in it
 needs_math = pytest.mark.skipif(
@@ -225,11 +227,11 @@ def test_without_math_verify_it_says_what_to_install(monkeypatch):
         refuse_uncheckable(table(), config)
 
 
-def test_the_names_that_the_configuration_accepts_are_those_there_are():
-    from acute.config import VERIFIERS
-
-    assert sorted(VERIFIERS) == sorted(KINDS)
-    assert ROW_BY_ROW["exact"] is exact
+def test_every_verifier_is_where_its_name_says():
+    assert function_at(QUICK["exact"]) is exact
+    for kind in KINDS:
+        with Verifiers(Settings()) as verifiers:
+            assert callable(verifiers.of(kind).check)
 
 
 @needs_math

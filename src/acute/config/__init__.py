@@ -18,7 +18,6 @@ from acute.config.reading import (
 from acute.config.tables import (
     PRESET_VERIFIERS,
     UNKNOWN_MODEL,
-    VERIFIERS,
     AnalyseConfig,
     ImportedConfig,
     ModelConfig,
@@ -33,7 +32,6 @@ from acute.config.whole import Config
 __all__ = [
     "PRESET_VERIFIERS",
     "UNKNOWN_MODEL",
-    "VERIFIERS",
     "AnalyseConfig",
     "Config",
     "ImportedConfig",

@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from acute.config.tables import PRESET_VERIFIERS, VERIFIERS, PromptsConfig
+from acute.config.tables import PRESET_VERIFIERS, PromptsConfig
 from acute.config.whole import Config
 from acute.errors import ConfigError
+from acute.verify.kinds import KINDS
 
 
 def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
     if fitting is None or not isinstance(verify, dict | None):
         return data
     asked = (verify or {}).get("kind", fitting[0])
-    if asked in VERIFIERS and asked not in fitting:
+    if asked in KINDS and asked not in fitting:
         wanted = " or ".join(fitting)
         raise ConfigError(
             f"{origin}: verify.kind: wanted {wanted} for the answers of {source}, found {asked!r}"

@@ -1,11 +1,11 @@
 """The tables of a configuration, one pydantic model each: what may be set and what it means."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-VERIFIERS = ("short", "exact", "math", "code")
+from acute.verify.kinds import KINDS, is_custom
+
 K_DEFAULT = (1, 2, 4, 8, 16, 32)
 UNKNOWN_MODEL = "unknown"  # of imported responses that nobody named a model for
 
@@ -128,8 +128,8 @@ class VerifyConfig(Section):
     @field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        if kind not in VERIFIERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", kind):
-            raise ValueError(f"wanted {', '.join(VERIFIERS)} or module:function, found {kind!r}")
+        if kind not in KINDS and not is_custom(kind):
+            raise ValueError(f"wanted {', '.join(KINDS)} or module:function, found {kind!r}")
         return kind
 
 

@@ -15,9 +15,11 @@ from acute.table import CHECKED, RESPONSES, schema_of, table_bytes, table_of, wi
 from acute.verify.cache import default_path
 from acute.verify.code import fault_of
 from acute.verify.item import Item
+from acute.verify.kinds import KINDS, is_custom
+from acute.verify.settings import Settings
 from acute.verify.short import is_short
 from acute.verify.verdict import Verdict
-from acute.verify.verifiers import KINDS, Settings, Verifiers, is_custom
+from acute.verify.verifiers import Verifiers
 
 ADDED = (*CHECKED, "scorer_logprob", "score_dot")  # by this stage and by those after it
 BLOCK = 4096  # responses whose verdicts are saved together

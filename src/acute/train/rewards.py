@@ -8,7 +8,8 @@ from acute.config import VerifyConfig
 from acute.errors import InputError
 from acute.stages.verify import settings_of
 from acute.verify.item import Item
-from acute.verify.verifiers import KINDS, Verifiers, is_custom
+from acute.verify.kinds import KINDS, is_custom
+from acute.verify.verifiers import Verifiers
 
 Reward = Callable[..., list[float | None]]
 

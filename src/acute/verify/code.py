@@ -9,6 +9,7 @@ from acute.verify.item import Item
 from acute.verify.problem import NoProblem, program_of, read_problem
 from acute.verify.runner import Result, Runner
 from acute.verify.sandbox import USUAL, Kind, Limits, Sandbox, facts
+from acute.verify.settings import Settings
 from acute.verify.verdict import Verdict
 
 
@@ -82,3 +83,9 @@ def fault_of(answer: str) -> str | None:
     except NoProblem as error:
         return str(error)
     return None
+
+
+def with_settings(asked: Settings) -> CodeVerifier:
+    """The verifier as `[verify]` asks for it."""
+    limits = Limits(seconds=asked.timeout_s, memory=asked.memory_mb << 20)
+    return CodeVerifier(asked.sandbox, limits, asked.processes)

@@ -19,6 +19,7 @@ from typing import Any
 from acute.errors import InputError
 from acute.verify.item import Item
 from acute.verify.pool import Done, Pool
+from acute.verify.settings import Settings
 from acute.verify.verdict import Verdict
 
 Columns = Mapping[str, Any]
@@ -168,3 +169,15 @@ class CustomVerifier:
     def close(self) -> None:
         """End the workers."""
         self._pool.close()
+
+
+def with_settings(name: str, asked: Settings) -> CustomVerifier:
+    """The user's function as `[verify]` asks for it."""
+    return CustomVerifier(
+        name,
+        threshold=asked.threshold,
+        conversational=asked.conversational,
+        workers=asked.processes,
+        timeout_s=asked.timeout_s,
+        memory_mb=asked.memory_mb,
+    )

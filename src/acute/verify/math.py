@@ -19,6 +19,7 @@ from acute.verify.final_answer import Fallback, final_answer
 from acute.verify.item import Item
 from acute.verify.overlooked import overlooked
 from acute.verify.pool import Done, Pool
+from acute.verify.settings import Settings
 from acute.verify.verdict import Verdict
 
 DECIDE = (
@@ -145,3 +146,14 @@ def _by_algebra(answer: str, done: Done) -> Verdict:
     if done.value == "answer unread":
         return Verdict("wrong_form", 0.0, answer, "the answer found is no formula that can be read")
     return Verdict("error", None, answer, "the gold answer is no formula that can be read")
+
+
+def with_settings(asked: Settings) -> MathVerifier:
+    """The verifier as `[verify]` asks for it."""
+    return MathVerifier(
+        fallback=asked.fallback,
+        workers=asked.processes,
+        timeout_s=asked.timeout_s,
+        memory_mb=asked.memory_mb,
+        cache_path=asked.cache,
+    )

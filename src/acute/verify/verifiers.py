@@ -1,41 +1,12 @@
-"""Every verifier by its name."""
+"""Verifiers by name, made when they are asked for."""
 
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from acute.verify.exact import exact
-from acute.verify.final_answer import Fallback
 from acute.verify.item import Item, Verifier
-from acute.verify.sandbox import Kind as SandboxKind
-from acute.verify.short import short
+from acute.verify.kinds import HELD, QUICK, function_at
+from acute.verify.settings import Settings
 from acute.verify.verdict import Verdict
-
-ROW_BY_ROW: dict[str, Callable[[str, str, str], Verdict]] = {"exact": exact, "short": short}
-KINDS = (*ROW_BY_ROW, "math", "code")
-_CUSTOM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-def is_custom(kind: str) -> bool:
-    """Whether a name is "module:function"."""
-    return _CUSTOM.fullmatch(kind) is not None
-
-
-class Settings(NamedTuple):
-    """What verifiers may be told, as `[verify]` has it."""
-
-    timeout_s: float = 5.0
-    workers: int = 0
-    """0: one a core."""
-    memory_mb: int = 1024
-    fallback: Fallback = "none"
-    threshold: float | None = None
-    conversational: bool = False
-    sandbox: SandboxKind = "bubblewrap"
-    cache: Path | None = None
-    """File of verdicts kept from run to run; None: none are."""
 
 
 class RowByRow:
@@ -74,28 +45,14 @@ class Verifiers:
         return self._made[kind]
 
     def _make(self, kind: str) -> Verifier:
-        asked = self._settings
-        if kind in ROW_BY_ROW:
-            return RowByRow(ROW_BY_ROW[kind])
-        workers = asked.workers or len(os.sched_getaffinity(0))
-        limits: dict[str, Any] = {
-            "workers": workers,
-            "timeout_s": asked.timeout_s,
-            "memory_mb": asked.memory_mb,
-        }
-        if kind == "math":
-            from acute.verify.math import MathVerifier
+        if kind in QUICK:
+            return RowByRow(function_at(QUICK[kind]))
+        if kind in HELD:
+            made: Verifier = function_at(HELD[kind])(self._settings)
+            return made
+        from acute.verify.custom import with_settings
 
-            return MathVerifier(fallback=asked.fallback, cache_path=asked.cache, **limits)
-        if kind == "code":
-            from acute.verify.code import CodeVerifier
-            from acute.verify.sandbox import Limits
-
-            most = Limits(seconds=asked.timeout_s, memory=asked.memory_mb << 20)
-            return CodeVerifier(asked.sandbox, most, workers)
-        from acute.verify.custom import CustomVerifier
-
-        return CustomVerifier(kind, threshold=asked.threshold, conversational=asked.conversational, **limits)
+        return with_settings(kind, self._settings)
 
     def check(self, kinds: Sequence[str], items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item; `kinds` names each item's verifier."""

@@ -1,5 +1,5 @@
 # make run    install what the main job needs and run it        make test   every test that CI runs
-# make check  ruff and mypy                                      make bench  benchmarks      make docs  CLI page
+# make check  ruff and mypy                                      make bench  benchmarks      make docs  the site
 # make fuzz   100,000 inputs for each reader of what others write make dist   wheel and sdist, tried in an empty environment
 # make lowest every test on the oldest versions that pyproject.toml admits   make faults  breaks runs on purpose
 PYTHON ?= python3

@@ -19,7 +19,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its panels cost as much CPU time as all the rest of --help
-    epilog="Try first: acute run (a real 135M model, about three minutes on two cores).",
+    epilog="Try first: acute run (a real 135M model, about three minutes on two cores). Then: "
+    "acute run mine.toml (your model and prompts), "
+    "acute import LOG --format trl --out RUN --profile (rollouts you have), "
+    "acute profile grpo -n 8 (what your estimator weighs).",
 )
 
 

@@ -29,9 +29,9 @@ def main():
         if not outcome.good:
             numbers = f"lost {outcome.lost}, doubled {outcome.doubled}, wrong {outcome.wrong} {outcome.where}"
             print(f"    {numbers}; {'; '.join(outcome.broken_promises)}", file=sys.stderr, flush=True)
+        if asked.out:  # each time, so that a campaign that is stopped has said what it found
+            asked.out.write_text(as_json(outcomes, asked.seed) + "\n")
     print(table(outcomes))
-    if asked.out:
-        asked.out.write_text(as_json(outcomes, asked.seed) + "\n")
     sys.exit(0 if outcomes and all(outcome.good for outcome in outcomes) else 1)
 
 

@@ -1,6 +1,7 @@
 """The kinds of fault. Each takes a case, breaks it, checks what is promised, and goes on."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -111,7 +112,7 @@ REMEDY = {  # file: (what uses it, what to do as the error says)
 
 def damaged_file(case, name):
     """A finished table, sketch or analysis is changed: refused with what to do, which mends it."""
-    path = case.folder / name
+    path, case.rng = case.folder / name, random.Random(f"{name} {case.seed}")
     case.what = f"{name}: {_damage(path, case.rng)}"
     ended = case.broken(None)
     if ended.code == 0:
@@ -354,7 +355,8 @@ def killed_rank(case):
     seconds = time.monotonic() - began
     if case.struck_by(ends[victim]):
         for end in (end for rank, end in enumerate(ends) if rank != victim):
-            case.must(end.code in (0, 4, 143), f"another rank ended with {end.code}: {end.last[:200]}")
+            ways = (0, 4, 143, -signal.SIGTERM)  # the last: before it had begun to listen
+            case.must(end.code in ways, f"another rank ended with {end.code}: {end.last[:200]}")
             case.must("Traceback" not in end.err, f"another rank's traceback: {end.last[:200]}")
     case.must(seconds < 120, f"the job ended after {seconds:.0f} s")
     case.nothing_left()

@@ -86,7 +86,9 @@ class Command:
         if code is None:
             os.killpg(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        out, err = ((self.folder / f"{self.pid}.{name}").read_text() for name in ("out", "err"))
+        # one that is ended before it has begun has said nothing
+        paths = [self.folder / f"{self.pid}.{name}" for name in ("out", "err")]
+        out, err = (path.read_text() if path.exists() else "" for path in paths)
         return Ended(code, out, err, seconds)
 
     def send(self, number):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def misbehave(prefix="said "):
@@ -30,6 +31,11 @@ def misbehave(prefix="said "):
             sys.exit(argument)
         if what == "os._exit":
             os._exit(argument)
+        if what == "kill -9 once":
+            if Path(argument).exists():
+                return "survived"
+            Path(argument).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         if what == "kill -9":
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "segfault":

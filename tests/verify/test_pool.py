@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from acute.errors import InputError, OutsideError
+from acute.verify import pool as pool_module
 from acute.verify.pool import Pool
 
 TASK = "tests.verify.pool_tasks:misbehave"
@@ -108,6 +109,38 @@ def test_a_worker_that_is_killed_from_outside_is_replaced(pool):
         os.kill(pid, signal.SIGKILL)
     ends = [pool.ask(["say", "x"]).how for _ in range(3)]
     assert ends[-1] == "ok"
+
+
+def test_a_question_whose_worker_is_killed_once_is_asked_again(tmp_path):
+    with Pool(TASK, workers=1) as pool:
+        assert pool.ask(["kill -9 once", str(tmp_path / "seen")]).value == "survived"
+        assert pool.ask(["kill -9", None]).message == "the worker process died: killed by SIGKILL"
+
+
+def test_a_worker_killed_at_its_start_is_started_again(monkeypatch):
+    started, real = [], pool_module._Worker.start
+
+    def start(worker):
+        if not started:
+            started.append(worker)
+            os.kill(worker.pid, signal.SIGKILL)
+        real(worker)
+
+    monkeypatch.setattr(pool_module._Worker, "start", start)
+    with Pool(TASK, workers=1) as pool:
+        assert said(pool)
+
+
+def test_workers_that_never_survive_their_start_stop_the_work(monkeypatch):
+    real = pool_module._Worker.start
+
+    def start(worker):
+        os.kill(worker.pid, signal.SIGKILL)
+        real(worker)
+
+    monkeypatch.setattr(pool_module._Worker, "start", start)
+    with Pool(TASK, workers=1) as pool, pytest.raises(OutsideError, match="died at its start: killed by SIG"):
+        said(pool)
 
 
 def test_memory_within_the_limit_is_given(pool):
@@ -209,6 +242,7 @@ def test_close_ends_what_is_waited_for():
 
 SCRIPT = """
 import sys
+from acute.verify import pool as pool_module
 from acute.verify.pool import Pool
 pool = Pool("tests.verify.pool_tasks:misbehave", workers=2, timeout_s=float(sys.argv[2]))
 pool.ask(["say", "x"])

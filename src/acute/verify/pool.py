@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -45,6 +45,10 @@ class Done(NamedTuple):
 
 class _Died(Exception):
     """The worker is gone, or speaks no sense."""
+
+
+class _DiedAtStart(_Died):
+    """The worker is gone before it could answer anything."""
 
 
 class _Late(Exception):
@@ -89,7 +93,7 @@ class _Worker:
         return self._process.pid
 
     def start(self) -> None:
-        """Make the task, once. InputError if it cannot be made, OutsideError if the process dies of it."""
+        """Make the task, once. InputError if it cannot be made, OutsideError if that takes too long."""
         if self._started:
             return
         try:
@@ -99,7 +103,7 @@ class _Worker:
                 f"a worker for {self._setup['task']} was not ready after {self._start_s:g} s"
             ) from None
         except _Died as error:
-            raise OutsideError(f"a worker for {self._setup['task']} died at its start: {error}") from None
+            raise _DiedAtStart(str(error)) from None
         if answer.get("how") != "ready":
             what = self._setup["setup"] or [self._setup["task"]]
             raise InputError(f"{what[0]}: {answer.get('message')}")
@@ -223,46 +227,45 @@ class Pool:
 
     def ready(self) -> None:
         """Start a worker, if none is there. Raises InputError or OutsideError as `ask` does."""
-        worker = self._idle.get()
-        try:
-            worker = worker if worker is not None and worker.fit else self._another()
-            try:
-                worker.start()
-            except BaseException:
-                self._discard(worker)
-                raise
-        finally:
-            self._idle.put(worker)
+        self._tried(lambda worker: worker.start())
 
     def ask(self, question: Any) -> Done:
         """The task's answer to one question; waits for a free worker. Threads may ask at once.
 
         Raises InputError if the task cannot be made from its setup, OutsideError if no worker can start.
         """
-        for _ in range(TRIES - 1):
-            if (done := self._asked(question)) is not None:
-                return done
-        return self._asked(question) or Done("error", None, f"the worker process died: {KILLED}")
+        done: Done = self._tried(lambda worker: worker.ask(question, self.timeout_s))
+        return done
 
-    def _asked(self, question: Any) -> Done | None:
-        """As `ask`, once; None if the worker was killed from outside."""
-        worker = self._idle.get()
-        try:
-            worker = worker if worker is not None and worker.fit else self._another()
+    def _tried(self, work: Callable[[_Worker], Any]) -> Any:
+        """What a free worker makes of it, or how that failed; tried again where a worker was killed.
+
+        OutsideError where even its start was not survived.
+        """
+        for left in reversed(range(TRIES)):
+            worker = self._idle.get()
             try:
-                return worker.ask(question, self.timeout_s)
-            except _Late:
-                self._discard(worker)
-                return Done("timeout", None, f"no answer within {self.timeout_s:g} s")
-            except _Died as error:
-                killed = str(error) == KILLED and not worker.ended_by_us
-                self._discard(worker)
-                return None if killed else Done("error", None, f"the worker process died: {error}")
-            except BaseException:
-                self._discard(worker)
-                raise
-        finally:
-            self._idle.put(worker)
+                worker = worker if worker is not None and worker.fit else self._another()
+                try:
+                    return work(worker)
+                except _Late:
+                    self._discard(worker)
+                    return Done("timeout", None, f"no answer within {self.timeout_s:g} s")
+                except _Died as error:
+                    killed = str(error) == KILLED and not worker.ended_by_us
+                    self._discard(worker)
+                    if killed and left:
+                        continue
+                    if isinstance(error, _DiedAtStart):
+                        raise OutsideError(
+                            f"a worker for {self._setup['task']} died at its start: {error}"
+                        ) from None
+                    return Done("error", None, f"the worker process died: {error}")
+                except BaseException:
+                    self._discard(worker)
+                    raise
+            finally:
+                self._idle.put(worker)
 
     def map(self, questions: Iterable[tuple[Key, Any]]) -> Iterator[tuple[Key, Done]]:
         """Answers under their keys, as they come. Few more questions are taken than there are workers."""

@@ -21,7 +21,7 @@ from acute.gate_inputs import read_side
 from acute.train.config import load, parse
 from acute.train.evaluate import Asked, exact_row, sampled_row
 from acute.train.session import open_folder, train
-from acute.train.state import State, append_log, cut_log, last_checkpoint, read_log
+from acute.train.state import State, append_log, cut_log, keep_newest, last_checkpoint, read_log
 from tests.tiny import prompt_rows
 
 CONFIG = """
@@ -336,3 +336,14 @@ def test_the_log_is_cut_to_the_checkpoint(tmp_path):
     assert read_log(tmp_path) == [{"step": 0}, {"step": 1}]
     with pytest.raises(ValueError):
         append_log(tmp_path, {"x": float("nan")})
+
+
+def test_old_checkpoints_go_by_their_steps_not_by_their_dates(tmp_path):
+    for step, date in ((2, 3e8), (4, 2e8), (10, 1e8)):  # the clock was set back
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        State().save(folder, step)
+        os.utime(folder, (date, date))
+    (tmp_path / "checkpoint-12").mkdir()  # not whole yet
+    keep_newest(tmp_path, 2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-12", "checkpoint-4"]

@@ -14,10 +14,11 @@ from acute.errors import ConfigError, InputError, ModelError, OutsideError
 from acute.table import write_atomically
 from acute.train.config import Training
 from acute.train.rewards import check_kinds, reward_of
-from acute.train.state import last_checkpoint, read_log
+from acute.train.state import keep_newest, last_checkpoint, read_log
 from acute.versions import installed_versions
 
 RECORD = "train.json"
+KEPT = 2  # checkpoints
 MAY_CHANGE = (
     "steps",
     "save_every",
@@ -168,7 +169,6 @@ def _arguments(config: Training, folder: Path, on_cpu: bool) -> Any:
         gradient_checkpointing=False,
         logging_steps=1,
         save_steps=train.save_every,
-        save_total_limit=2,
         report_to=list(train.report_to),
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and processes > 1 else None,
@@ -206,6 +206,7 @@ def make_trainer(config: Training, folder: Path) -> Any:
         options=Options(**{name: getattr(config.train, name) for name in Options.model_fields}),
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_rotation())
     if config.train.evaluate_every:
         trainer.add_callback(_evaluation(config, folder, trainer.train_dataset, policy))
     return trainer
@@ -252,6 +253,22 @@ def _train(config: Training, folder: Path, record: dict[str, Any]) -> dict[str, 
                 record["config"] = config.model_dump(mode="json")
                 write_atomically(folder / RECORD, json.dumps(record, indent=1).encode())
     return outcome(folder, config)
+
+
+def _rotation() -> Any:
+    """The callback that removes old checkpoints, by their steps: the trainer's own would go by their dates,
+    and where the clock was set back take the newest for the oldest."""
+    from transformers import TrainerCallback
+
+    class Rotation(TrainerCallback):
+        """Runs after the state is saved, which makes the new checkpoint whole."""
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            del control
+            if state.is_world_process_zero:
+                keep_newest(Path(args.output_dir), KEPT)
+
+    return Rotation()
 
 
 def _progress(steps: int) -> Any:

@@ -1,6 +1,7 @@
 """What a training remembers between measurements, in checkpoints, and the log it writes."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
@@ -75,6 +76,14 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint of an output folder, None if there is none."""
     whole = [p.parent for p in folder.glob(f"checkpoint-*/{STATE_FILE}")]
     return max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Remove all whole checkpoints but the `count` of most steps; each first loses what makes it whole."""
+    whole = [p.parent for p in folder.glob(f"checkpoint-*/{STATE_FILE}")]
+    for old in sorted(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]))[:-count]:
+        (old / STATE_FILE).unlink()
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def cut_log(folder: Path, step: int, name: str = LOG_FILE) -> None:

@@ -112,6 +112,17 @@ def start(arguments, logs, fault=None, environment=None):
     if pid := os.fork():
         return Command(pid, logs)
     code = 99
+    try:  # whatever comes, also in the last moment, must not unwind the stack of the process forked from
+        code = _command(logs, arguments, fault, environment)
+    except BaseException as late:  # noqa: BLE001
+        code = getattr(late, "exit_code", 1)
+    finally:
+        os._exit(code)
+
+
+def _command(logs, arguments, fault, environment):
+    """The exit code of a command, in its own process."""
+    code = 0
     try:
         os.setsid()
         for name, number in (("out", 1), ("err", 2)):
@@ -125,13 +136,11 @@ def start(arguments, logs, fault=None, environment=None):
         from acute.__main__ import main
 
         main()
-        code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except BaseException:  # noqa: BLE001 - told as the interpreter would
         traceback.print_exc()
         code = 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code

@@ -125,6 +125,8 @@ def _command(logs, arguments, fault, environment):
     code = 0
     try:
         os.setsid()
+        # in the background of a shell SIGINT is ignored, here and in forks
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for name, number in (("out", 1), ("err", 2)):
             file = os.open(logs / f"{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, number)

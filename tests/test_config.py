@@ -119,7 +119,7 @@ def test_what_is_saved_is_read_back(tmp_path):
         (
             "sampling",
             'backend = "magic"',
-            "sampling.backend: wanted 'transformers' or 'openai', found 'magic'",
+            "sampling.backend: wanted 'transformers', 'vllm', 'openai' or 'ray', found 'magic'",
         ),
         (
             "verify",
@@ -169,6 +169,39 @@ def test_an_impossible_value_is_refused(tmp_path, section, line, message):
 )
 def test_an_unknown_key_is_named_with_a_guess(tmp_path, section, line, message):
     assert message in refused(tmp_path, (section, line))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([("ray", "samplers = 2")], "[ray] is for sampling.backend = \"ray\", found 'transformers'"),
+        ([("vllm", "tensor_parallel_size = 2")], "[vllm] is for sampling.backend = "),
+        ([("sampling", 'backend = "ray"'), ("vllm", "tensor_parallel_size = 2")], "[vllm] is for"),
+        ([("sampling", 'backend = "vllm"'), ("model", 'dtype = "float64"')], "vLLM has no float64"),
+        ([("sampling", 'backend = "ray"'), ("ray", "deadline = 0")], "ray.deadline: wanted greater than 0"),
+        ([("sampling", 'backend = "ray"'), ("ray", 'engine = "openai"')], "ray.engine: wanted"),
+        ([("sampling", 'backend = "vllm"'), ("vllm", "tensor_parallel_size = 0")], "vllm.tensor_parallel"),
+    ],
+)
+def test_engines_and_their_tables_go_together(tmp_path, lines, message):
+    assert message in refused(tmp_path, *lines)
+
+
+def test_vllm_would_raise_a_lower_temperature(tmp_path):
+    text = SMALLEST + '[sampling]\nbackend = "vllm"\ntemperature = '
+    with pytest.raises(ConfigError, match=r"temperature ≥ 0\.01 with vLLM"):
+        load(write(tmp_path, text + "0.009"))
+    assert load(write(tmp_path, text + "0.01")).sampling.temperature == 0.01
+
+
+def test_an_engine_has_its_table_though_nothing_in_it_is_set(tmp_path):
+    config = load(write(tmp_path, SMALLEST + '[sampling]\nbackend = "vllm"\n'))
+    assert config.vllm is not None and config.vllm.tensor_parallel_size == 1 and config.ray is None
+    config = load(write(tmp_path, SMALLEST + '[sampling]\nbackend = "ray"\n'))
+    assert config.ray is not None and config.ray.engine == "transformers" and config.vllm is None
+    config = load(write(tmp_path, SMALLEST + '[sampling]\nbackend = "ray"\n[ray]\nengine = "vllm"\n'))
+    assert config.uses_vllm and config.vllm is not None
+    assert parse(config.model_dump(mode="json")) == config
 
 
 def test_every_fault_is_named_at_once(tmp_path):

@@ -9,8 +9,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 CHARACTERS = [*"0123456789 +-=?abcdefghijklmnopqrstuvwxyz"]
 
 
-def save_model(folder, seed=0):
-    """Write a two-layer Llama with a character tokenizer whose pad token is its end token."""
+def save_model(folder, seed=0, hidden=32):
+    """Write a two-layer Llama of four heads with a character tokenizer whose pad token is its end token."""
     vocabulary = {c: i for i, c in enumerate(["<end>", *CHARACTERS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -21,7 +21,7 @@ def save_model(folder, seed=0):
     torch.manual_seed(seed)
     config = transformers.LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
+        hidden_size=hidden,
         intermediate_size=48,
         num_hidden_layers=2,
         num_attention_heads=4,

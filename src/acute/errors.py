@@ -50,3 +50,8 @@ class NotFiniteError(ModelError):
 
 class DisagreementError(OutsideError):
     """Two parts that must agree do not (sampler and scorer, fast engine and reference)."""
+
+
+def in_short(error: BaseException) -> str:
+    """What an outside error says, in one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -53,6 +53,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
         "server.model",
         "server.kind",
         "server.api",
+        "ray.engine",
     ),
     "verify": (
         "verify.kind",

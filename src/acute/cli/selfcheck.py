@@ -23,7 +23,8 @@ def selfcheck(
     from acute.gradients.parameters import selected
     from acute.gradients.selfcheck import selfcheck as check
     from acute.models.render import render
-    from acute.rollout.hf import Sampling, sample
+    from acute.rollout.hf import sample
+    from acute.rollout.sampler import Sampling
     from acute.stages.policy import policy_of, tokens_of
 
     asked = {"seed": seed, "model": {"name": model, "dtype": dtype}, "prompts": {"source": "arithmetic"}}

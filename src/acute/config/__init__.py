@@ -4,7 +4,7 @@ One pydantic model a TOML table. A wrong file is refused before any work, with e
 the key, what was wanted, what was found.
 """
 
-from acute.config.engines import ServerConfig
+from acute.config.engines import RayConfig, ServerConfig, VllmConfig
 from acute.config.reading import (
     as_json,
     beside,
@@ -37,11 +37,13 @@ __all__ = [
     "ImportedConfig",
     "ModelConfig",
     "PromptsConfig",
+    "RayConfig",
     "SamplingConfig",
     "ScoreConfig",
     "Section",
     "ServerConfig",
     "VerifyConfig",
+    "VllmConfig",
     "as_json",
     "beside",
     "faults",

@@ -33,6 +33,18 @@ def with_preset_verifier(data: dict[str, Any], origin: str) -> dict[str, Any]:
     return {**data, "verify": {**(verify or {}), "kind": asked}}
 
 
+def with_engine_tables(data: dict[str, Any]) -> dict[str, Any]:
+    """A configuration's data with the tables of the engines it asks for, where all in them is left out."""
+    sampling = data.get("sampling")
+    backend = sampling.get("backend") if isinstance(sampling, dict) else None
+    ray = data.get("ray")
+    if backend == "ray" and ray is None:
+        ray = {}
+        data = {**data, "ray": ray}
+    engine = ray.get("engine") if backend == "ray" and isinstance(ray, dict) else backend
+    return {**data, "vllm": {}} if engine == "vllm" and data.get("vllm") is None else data
+
+
 def faults(error: ValidationError, model: type[BaseModel]) -> str:
     """Every fault that pydantic found in a model's data, in one line."""
     return "; ".join(_fault(e, model) for e in error.errors())
@@ -80,7 +92,7 @@ def parse(data: dict[str, Any], origin: str = "configuration") -> Config:
 
     Raises ConfigError, naming every fault and `origin`.
     """
-    text = as_json(with_preset_verifier(data, origin), origin)
+    text = as_json(with_engine_tables(with_preset_verifier(data, origin)), origin)
     try:
         return Config.model_validate_json(text)
     except ValidationError as error:

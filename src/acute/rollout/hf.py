@@ -8,7 +8,7 @@ import copy
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,27 +18,8 @@ from torch import Tensor
 from acute.errors import ModelError, NotFiniteError
 from acute.models.distribution import next_token_logprobs
 from acute.models.load import Policy
+from acute.rollout.sampler import Sample, Sampling
 from acute.table import response_id
-
-
-class Sample(NamedTuple):
-    """One response: its tokens (end token included), their ln-probability as sampled (nats), how it ended."""
-
-    token_ids: tuple[int, ...]
-    logprob: float
-    finish: str  # eos | stop | length
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to draw: see `acute.config.SamplingConfig`."""
-
-    n: int
-    temperature: float
-    top_p: float
-    max_tokens: int
-    stop: tuple[str, ...] = ()
-    rows_at_once: int = 256
 
 
 @dataclass
@@ -210,3 +191,27 @@ def _sample(sampler: _Sampler, prompts: Sequence[tuple[int, ...]], seed: int) ->
                 sampler.step(_Batch(batch.states, batch.logprobs, cache, batch.mask), some, their_parents)
             )
     return [[s for s in samples if s is not None] for samples in sampler.finished]
+
+
+class PolicySampler:
+    """A loaded policy as a `Sampler`."""
+
+    def __init__(self, policy: Policy, sampling: Sampling, seed: int) -> None:
+        self._policy, self._sampling, self._seed = policy, sampling, seed
+
+    def draw(
+        self,
+        prompts: Sequence[tuple[int, ...]],
+        names: Sequence[str],
+        on_tokens: Callable[[int], None] = lambda _: None,
+    ) -> list[list[Sample]]:
+        """See `sample`."""
+        return sample(self._policy, prompts, names, self._sampling, self._seed, on_tokens)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the policy's weights."""
+        return self._policy.fingerprint
+
+    def close(self) -> None:
+        """The policy is its owner's."""

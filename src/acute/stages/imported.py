@@ -17,8 +17,8 @@ from acute.integrations.logs.tables import Imported, as_tables
 from acute.measure.counting import count
 from acute.run import Run
 from acute.stages import retokenise
-from acute.stages.policy import policy_of
-from acute.stages.rollout import refuse_too_long
+from acute.stages.policy import policy_of, tokens_of
+from acute.stages.sampling import refuse_too_long
 
 SHARE = 0.9  # of the prompts that must have responses enough for the largest k
 
@@ -124,7 +124,8 @@ def tokenised(found: Imported, policy: Any, chat: bool, max_tokens: int) -> Impo
         if row["token_ids"] is None:
             row["token_ids"], row["finish"] = _tokens(row, policy, max_tokens, said)
     longest = max(len(row["token_ids"]) for row in responses)
-    refuse_too_long(policy, [r["prompt_id"] for r in prompts], [r["prompt"] for r in prompts], longest)
+    tokens = [tokens_of(policy.tokenizer, row["prompt"]) for row in prompts]
+    refuse_too_long(policy.vocabulary, [row["prompt_id"] for row in prompts], tokens, longest)
     notes = {**found.notes, **retokenise.notes(said, len(responses))}
     if not chat and policy.tokenizer.chat_template and all(row["messages"] is None for row in prompts):
         notes["prompts"] = (

@@ -139,7 +139,7 @@ def skeleton(config: Config) -> Any:
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM
 
-        from acute.models.load import BUNDLED, bundled
+        from acute.models.load import folder_of
     except ImportError as error:
         raise ModelError(
             f"wanted transformers to read the model's sizes ({error}): pip install acute[models], or give "
@@ -147,7 +147,7 @@ def skeleton(config: Config) -> Any:
         ) from None
     name = config.model.name
     try:
-        settings = AutoConfig.from_pretrained(bundled(name) if name in BUNDLED else name)
+        settings = AutoConfig.from_pretrained(folder_of(name))
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(settings)
     except (OSError, ValueError, KeyError) as error:
@@ -231,9 +231,9 @@ def prompt_lengths(config: Config, assumed: list[str]) -> list[float]:
 def _tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
-    from acute.models.load import BUNDLED, bundled
+    from acute.models.load import folder_of
 
-    return AutoTokenizer.from_pretrained(bundled(name) if name in BUNDLED else name)
+    return AutoTokenizer.from_pretrained(folder_of(name))
 
 
 def like(folder: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from acute.config import Config, PromptsConfig
 from acute.errors import InputError
 from acute.run import Run
-from acute.stages.policy import policy_of
+from acute.stages.policy import vocabulary_of
 from acute.stages.verify import refuse_uncheckable
 from acute.table import PROMPTS, schema_of
 
@@ -23,7 +23,7 @@ def make_prompts(run: Run) -> None:
     if config.imported is not None:
         raise InputError(f"{run.path} was imported: acute import makes its prompts again, acute run cannot")
     with run.stage("prompts") as facts:
-        rows = rendered(config, None if config.counts_only else policy_of(config.model).tokenizer)
+        rows = rendered(config, None if config.counts_only else vocabulary_of(config.model).tokenizer)
         table = pa.Table.from_pylist(rows, schema_of(PROMPTS, COLUMNS))
         refuse_uncheckable(table, config.verify)
         run.write_prompts(table)

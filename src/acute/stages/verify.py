@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -84,7 +85,7 @@ def _items(prompts: pa.Table, responses: pa.Table) -> list[Item]:
     return items
 
 
-def _digest(kinds: list[str], items: list[Item]) -> str:
+def digest_of(kinds: list[str], items: list[Item]) -> str:
     """Of all that a block's verdicts come from."""
     digest = hashlib.blake2b(digest_size=16)
     for kind, item in zip(kinds, items, strict=True):
@@ -92,25 +93,26 @@ def _digest(kinds: list[str], items: list[Item]) -> str:
     return digest.hexdigest()
 
 
-def _block(
-    run: Run, index: int, kinds: list[str], items: list[Item], verifiers: Verifiers, tracker: Tracker
+def block_of(prompts: pa.Table, responses: pa.Table, kind: str) -> tuple[list[str], list[Item]]:
+    """Each response's verifier, its prompt's own or else `kind`, and what is checked. Raises InputError."""
+    kind_of = kinds_of(prompts, kind)
+    kinds = [kind_of[name] for name in responses["prompt_id"].to_pylist()]
+    return kinds, _items(prompts, responses)
+
+
+def verdicts_on(
+    kinds: list[str], items: list[Item], verifiers: Verifiers, advance: Callable[[], None] = lambda: None
 ) -> pa.Table:
-    """The verdicts on a block of responses: saved ones if they are of the same block, else new ones."""
-    parts, made_of = run.parts("verify"), _digest(kinds, items)
-    if (saved := parts.read(index, made_of)) is not None:
-        tracker.advance(len(items))
-        return table_of(saved)
+    """The verdicts on a block of responses, in order."""
     verdicts: list[Verdict | None] = [None] * len(items)
     for place, verdict in verifiers.check(kinds, items):
         verdicts[place] = verdict
-        tracker.advance()
+        advance()
     found = [v for v in verdicts if v is not None]
     if len(found) != len(items):
         raise AssertionError(f"{len(items) - len(found)} of {len(items)} responses got no verdict")
     rows = {column: [getattr(v, field) for v in found] for column, field in CHECKED.items()}
-    table = pa.Table.from_pydict(rows, schema_of(RESPONSES, tuple(CHECKED)))
-    parts.write(index, table_bytes(table), made_of)
-    return table
+    return pa.Table.from_pydict(rows, schema_of(RESPONSES, tuple(CHECKED)))
 
 
 def verify(run: Run) -> None:
@@ -118,28 +120,40 @@ def verify(run: Run) -> None:
 
     Saved block by block: a killed run goes on where it stopped.
     """
-    responses, prompts, config = run.responses(), run.prompts(), run.config.verify
-    kind_of = kinds_of(prompts, config.kind)
+    responses, config = run.responses(), run.config
     # a killed run may have written the columns but not the record
     responses = responses.drop_columns([c for c in ADDED if c in responses.column_names])
-    kinds = [kind_of[name] for name in responses["prompt_id"].to_pylist()]
-    items = _items(prompts, responses)
-    with (
-        run.stage("verify") as facts,
-        tracked("verify", len(items)) as tracker,
-        Verifiers(settings_of(config)) as verifiers,
-    ):
-        blocks = [
-            _block(run, i, kinds[at : at + BLOCK], items[at : at + BLOCK], verifiers, tracker)
-            for i, at in enumerate(range(0, len(items), BLOCK))
-        ]
-        verdicts = pa.concat_tables(blocks)
+    kinds, items = block_of(run.prompts(), responses, config.verify.kind)
+    on_cluster = config.sampling.backend == "ray"
+    size = config.sampling.prompts_at_once * config.sampling.n if on_cluster else BLOCK
+    blocks = [(kinds[at : at + size], items[at : at + size]) for at in range(0, len(items), size)]
+    with run.stage("verify") as facts, tracked("verify", len(items)) as tracker:
+        missing = run.parts("verify").lacking([digest_of(*block) for block in blocks])
+        tracker.advance(len(items) - sum(len(blocks[i][1]) for i in missing))
+        if on_cluster:
+            from acute.stages.cluster import verify_on_cluster
+
+            facts["verifiers"] = verify_on_cluster(run, responses, missing, tracker)
+        else:
+            facts["verifiers"] = _verify_here(run, blocks, missing, tracker)
+        saved = map(table_of, run.parts("verify").contents(range(len(blocks))))
+        verdicts = pa.concat_tables(block.replace_schema_metadata(None) for block in saved)
         for column in CHECKED:
             responses = with_column(responses, column, verdicts[column].to_pylist())
         run.write_responses(responses)
         families = [item.columns["family"] for item in items]
         facts.update(_counts(verdicts, families))
-        facts["verifiers"] = verifiers.facts()
+
+
+def _verify_here(
+    run: Run, blocks: list[tuple[list[str], list[Item]]], missing: list[int], tracker: Tracker
+) -> dict[str, Any]:
+    """Write the parts that are missing; returns what is told of the verifiers."""
+    with Verifiers(settings_of(run.config.verify)) as verifiers:
+        for i in missing:
+            table = verdicts_on(*blocks[i], verifiers, tracker.advance)
+            run.parts("verify").write(i, table_bytes(table), digest_of(*blocks[i]))
+        return verifiers.facts()
 
 
 def _counts(verdicts: pa.Table, families: list[str | None]) -> dict[str, Any]:

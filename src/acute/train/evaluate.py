@@ -20,7 +20,8 @@ from acute.gradients.forward import Sampled
 from acute.gradients.trie import Tokens
 from acute.measure.success import pass_at_k_of_these
 from acute.models.load import Policy
-from acute.rollout.hf import Sampling, sample
+from acute.rollout.hf import sample
+from acute.rollout.sampler import Sampling
 from acute.train.measure import undisturbed
 from acute.train.rewards import reward_of
 from acute.train.state import EVALUATION_FILE, append_log, cut_log

@@ -214,7 +214,7 @@ def make_trainer(config: Training, folder: Path) -> Any:
 
 def _evaluation(config: Training, folder: Path, rows: Any, policy: Any) -> Any:
     """The callback that evaluates, at k = 1, 2, 4, … up to the responses to a prompt."""
-    from acute.rollout.hf import Sampling
+    from acute.rollout.sampler import Sampling
     from acute.train.evaluate import Asked, Evaluate, answers_of, by_sampling, exactly
 
     sampling, n = config.sampling, config.train.evaluate_n

@@ -24,23 +24,33 @@ def _spread(ratio):
     return f"{ratio['median']:.2f}", f"{ratio['smallest']:.2f} to {ratio['largest']:.2f}"
 
 
+def _of_scoring(short, long, plain):
+    """Scoring beside a trainer's pass."""
+    if short:
+        yield (
+            "score stage, one prompt, short answers (n = 64)",
+            plain,
+            *_spread(short["score stage"]),
+            "≤ 0.15",
+        )
+        yield "of that the sketch", plain, *_spread(short["sketch"]), "≤ 0.15"
+    if not long:
+        return
+    yield "sketch, long answers (128 + 256 tokens, n = 8)", plain, *_spread(long["sketch"]), "≤ 0.9"
+    runs = "one run" if long["sketch"]["rounds"] == 1 else ""
+    for name in ("dots: along 1 by hooks", "dots: along 1, forward, shared"):
+        if name in long:
+            total = long["dots: direction"]["median"] + long[name]["median"]
+            yield f"direction and {name}, long answers", plain, f"{total:.2f}", runs, "≤ 1.8"
+    more = long["dots: along 4 by hooks"]["median"] / long["dots: along 1 by hooks"]["median"]
+    yield "dots along 4 directions, long answers", "along 1", f"{more:.2f}", runs, "≤ 2.1"
+
+
 def lines():
     """What was measured, against what, the ratio, its spread, and what was wanted of it."""
     plain = "one forward + backward of the same rows"
-    score, peers, drawn = _rows("score"), _rows("peers"), _rows("sample")
-    short, long = score.get("short", {}), score.get("long", {})
-    if short:
-        yield "scoring, short answers (n = 64)", plain, *_spread(short["sketch"]), "≤ 0.15"
-    if long:
-        yield "scoring, long answers (128 + 256 tokens, n = 8)", plain, *_spread(long["sketch"]), "≤ 0.9"
-        both = [
-            (name, long["dots: direction"]["median"] + long[name]["median"])
-            for name in ("dots: along 1 by hooks", "dots: along 1, forward, shared")
-        ]
-        for name, total in both:
-            yield f"direction and {name}, long answers", plain, f"{total:.2f}", "", "≤ 1.8"
-        more = long["dots: along 4 by hooks"]["median"] / long["dots: along 1 by hooks"]["median"]
-        yield "dots along 4 directions", "along 1", f"{more:.2f}", "", "≤ 2.1"
+    peers, drawn = _rows("peers"), _rows("sample")
+    yield from _of_scoring(_rows("score_short"), _rows("score_long"), plain)
     for name, ratio in peers.items():
         wanted = "≥ 20" if "backward" in name else "≥ 8" if name.startswith("short") else "≥ 1"
         yield name, "the sketch", *_spread(ratio), wanted
@@ -51,8 +61,8 @@ def lines():
             *_spread({**drawn, "median": drawn["ratio"]}),
             "≥ 3",
         )
-    if "peak_memory_gib" in score:
-        memory = f"{score['peak_memory_gib']:.2f} GiB"
+    if peak := _rows("score_memory"):
+        memory = f"{peak['peak_memory_gib']:.2f} GiB"
         yield "peak memory, 16 × 128 tokens at once", "model included", memory, "", "≤ 4.5 GiB"
     yield from _of_analysis(_rows("analyse"))
     for name, run in _rows("plan").items():

@@ -351,3 +351,30 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_pass_that_finds_no_memory_loses_nothing(finished, tmp_path, monkeypatch):
+    """The run goes on in smaller passes, to the same numbers, and says so."""
+    import torch
+
+    from acute.gradients import engines
+    from acute.stages import score
+
+    _, out = finished
+    folder = tmp_path / "run"
+    shutil.copytree(out, folder)
+    whole, calls = engines.trie_logprobs, []
+
+    def once_short_of_memory(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(*given)
+
+    monkeypatch.setattr(engines, "trie_logprobs", once_short_of_memory)
+    run = Run.open(folder)
+    run.record["stages"].pop("score")
+    score(run)
+    assert run.record["stages"]["score"]["tokens_at_once"] == 512
+    before, after = (np.load(f / "sketch.npy") for f in (out, folder))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.abs(before).max())

@@ -32,6 +32,11 @@ class Task:
     responses: list[Tokens]
     counts_GU: Floats
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the smallest pass that holds the longest response and its prompt."""
+        return len(self.prompt) + max(map(len, self.responses)) - 1
+
 
 @dataclass(frozen=True)
 class Scored:

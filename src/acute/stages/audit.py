@@ -6,6 +6,7 @@ Each response's exact ⟨∇ ln π, ∇J_1⟩, with ∇J_1 estimated from the ot
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from acute.core.estimators import pass_at_k_advantages
 from acute.errors import ModelError
 from acute.gradients.dots import by_hooks
-from acute.gradients.engines import Task, chunks, expected, gradient_sum, taken
+from acute.gradients.engines import Passes, Task, chunks, expected, gradient_sum, taken
 from acute.gradients.forward import Sampled
 from acute.gradients.sharded import idle, is_sharded, whole
 from acute.gradients.store import read_part
@@ -39,6 +40,19 @@ def _fold_advantages(group: Group, folds: int, fold: int) -> np.ndarray[Any, Any
     return np.asarray((counts[1] * success + counts[0] * failure) / n)
 
 
+def _gradient(scorer: Scorer, task: Task, passes: Passes) -> list[Tensor | None]:
+    """The sum of the task's only group, one tensor a parameter."""
+    return gradient_sum(
+        scorer.model,
+        scorer.parameters,
+        task.prompt,
+        task.responses,
+        task.counts_GU[0],
+        scorer.sampled,
+        passes,
+    )
+
+
 def _direction(
     scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks, fold: int, tracker: Tracker
 ) -> Direction:
@@ -60,12 +74,7 @@ def _direction(
     own = sum(expected(task, scorer.passes)[0] for task in tasks)
     join = scorer.keep_step(ranks, own, lambda: idle(scorer.model))
     for task in tasks:
-        weight_U = task.counts_GU[0]
-        add(
-            gradient_sum(
-                scorer.model, parameters, task.prompt, task.responses, weight_U, scorer.sampled, scorer.passes
-            )
-        )
+        add(scorer.room.run(partial(_gradient, scorer, task), task.longest, parameters.values()))
         tracker.advance()
     join()
     add(taken(parameters))  # what FSDP summed while this rank had nothing to do

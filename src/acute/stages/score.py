@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from acute.stages.policy import policy_of, tokens_of
 from acute.table import with_column
 
 if TYPE_CHECKING:
-    from acute.gradients.engines import Passes, Task
+    from acute.gradients.engines import Passes, Scored, Task
     from acute.gradients.forward import Sampled
+    from acute.gradients.room import Room
     from acute.gradients.sketch import Sketch
 
 Row = dict[str, Any]
@@ -144,7 +146,7 @@ class Scorer:
     sketch: "Sketch"
     prompts: dict[str, tuple[int, ...]]
     sampled: "Sampled"
-    passes: "Passes"
+    room: "Room"
     config: Config
     weights: str
 
@@ -176,6 +178,16 @@ class Scorer:
         with self.sketch.during_backward(self.model, self.in_backward):
             idle(self.model)
 
+    @property
+    def passes(self) -> "Passes":
+        """What goes into one pass now."""
+        return self.room.passes
+
+    def _shared(self, task: "Task", passes: "Passes") -> "Scored":
+        from acute.gradients.engines import shared
+
+        return shared(self.model, self.in_backward, self.sketch, task, self.sampled, passes)
+
     def keep_step(self, ranks: Ranks, passes: int, idle: Callable[[], object]) -> Callable[[], None]:
         """With sharded weights every rank takes part in all passes of all: what is to be called after this
         rank's own `passes`. It is agreed on before the first of them."""
@@ -189,7 +201,7 @@ class Scorer:
 
     def measure(self, group: Group) -> tuple[np.ndarray[Any, Any], dict[str, float]]:
         """Sketches of the prompt's gradient sums, (folds, 2, D), and ln π by `response_id`."""
-        from acute.gradients.engines import one_by_one, shared
+        from acute.gradients.engines import one_by_one
 
         folds, size = self.config.score.folds, self.sketch.size
         if not group.has_signal:
@@ -199,7 +211,7 @@ class Scorer:
             if self.config.score.engine == "reference":
                 found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
             else:
-                found = shared(self.model, self.in_backward, self.sketch, task, self.sampled, self.passes)
+                found = self.room.run(partial(self._shared, task), task.longest, self.parameters.values())
             if not np.isfinite(found.sketch_GD).all():
                 raise self._not_finite(task)
         except NotFiniteError as error:
@@ -229,6 +241,7 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
     from acute.gradients.forward import Sampled, may_share
     from acute.gradients.metric import adam_scale, without_moments
     from acute.gradients.parameters import selected
+    from acute.gradients.room import Room
     from acute.gradients.sharded import idle, in_backward
     from acute.gradients.sketch import Sketch
 
@@ -254,7 +267,9 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
         )
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         targets = in_backward(policy.model, parameters)
-        yield Scorer(policy.model, parameters, targets, sketch, prompts, sampled, passes, config, weights)
+        yield Scorer(
+            policy.model, parameters, targets, sketch, prompts, sampled, Room(passes), config, weights
+        )
 
 
 def _refuse_sharding(run: Run, ranks: Ranks, over: int) -> None:
@@ -284,6 +299,7 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
         expected = [scorer.expected(group) for group in groups]
         facts.update(ranks=ranks.size, sharded_over=shard_over)
         facts.update(_measured(run, scorer, groups, expected, ranks))
+        facts["tokens_at_once"] = scorer.passes.tokens  # fewer than were asked for where memory gave out
         if run.config.score.engine == "dots":
             from acute.stages.audit import audit
 

@@ -26,7 +26,7 @@ POLYNOMIAL = [
     "mixture@0,3",
     "mixture@1,3",
 ]
-OTHER = ["log", "arcsine", "logit", "risk@2", "risk@-1.5", "power@0.5", "power@-1"]
+OTHER = ["log", "arcsine", "logit", "risk@2", "risk@-1.5", "power@0.5", "power@-1", "hard@2.5"]
 
 
 def expectation(f, n, p):
@@ -235,3 +235,11 @@ def test_advantages_need_responses():
     assert np.isnan(success).tolist() == np.isnan(failure).tolist() == [True, True, False]
     with pytest.raises(ConfigError, match="no unbiased estimate"):
         O.parse("log").advantages(4, 1)
+
+
+def test_a_whole_gamma_is_pass_at_k_over_k():
+    assert O.parse("hard@4").value(P) == pytest.approx(O.pass_at_k(4).value(P) / 4)
+    assert O.parse("hard@1").weight(P) == pytest.approx(np.ones_like(P))
+    for gamma in ("0", "-1", "inf", "nan"):
+        with pytest.raises(ConfigError, match="gamma must be positive"):
+            O.parse(f"hard@{gamma}")

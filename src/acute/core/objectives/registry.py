@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from acute.core.objectives import polynomials, transforms
+from acute.core.objectives.hard import hard
 from acute.core.objectives.objective import Objective
 from acute.errors import ConfigError
 
@@ -20,6 +21,7 @@ FORMS: dict[str, Callable[..., Objective]] = {
     "logit": transforms.log_odds,
     "risk@BETA": transforms.risk_sensitive,
     "power@ALPHA": transforms.power,
+    "hard@GAMMA": hard,
     "mixture@SHARE,K": polynomials.mixture,
 }
 _BLANK = re.compile("[A-Z]+")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from acute.core.mitigations.adaptive_k import adaptive_k
 from acute.core.mitigations.clipping import clip
+from acute.core.mitigations.dropping import dropping
 from acute.core.mitigations.flattening import power
 from acute.core.mitigations.guard import significant
 from acute.core.mitigations.mixture import mixture
@@ -18,6 +19,7 @@ REWEIGHT: dict[str, Callable[[Seen, float], Reweighting]] = {
     "projection": projection,
     "reweighting": reweighting,
     "clip": clip,
+    "dropping": dropping,
     "power": power,
     "upgrad": lambda seen, _: upgrad(seen),
     "pcd": pcd,

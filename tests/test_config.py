@@ -124,7 +124,7 @@ def test_what_is_saved_is_read_back(tmp_path):
         (
             "verify",
             'kind = "lenient"',
-            "verify.kind: wanted short, exact, math, code or module:function, found 'lenient'",
+            "verify.kind: wanted short, exact, json, math, code or module:function, found 'lenient'",
         ),
         ("score", 'parameters = ""', "score.parameters: "),
         ("score", 'engine = "fast"', "score.engine: wanted 'sketch', 'dots' or 'reference', found 'fast'"),

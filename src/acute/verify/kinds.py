@@ -10,6 +10,7 @@ from typing import Any
 QUICK = {  # functions of (response, answer, finish) that give a Verdict
     "short": "acute.verify.short:short",
     "exact": "acute.verify.exact:exact",
+    "json": "acute.verify.json:json",
 }
 HELD = {  # functions of `Settings` that give a Verifier, which holds processes or a cache
     "math": "acute.verify.math:with_settings",

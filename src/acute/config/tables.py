@@ -103,8 +103,8 @@ class VerifyConfig(Section):
 
     kind: str = Field(
         "short",
-        description="short: a number or word in a stated form; exact: the response is the answer; json: it is "
-        "the same JSON value; math: the final answer, by value; code: the program passes the tests; "
+        description="short: a number or word in a stated form; exact: the response is the answer; json: the "
+        "same JSON value; math: the final answer, by value; code: the program passes the tests; "
         "module:function: your own",
     )
     fallback: Literal["none", "last-number", "whole"] = Field(

@@ -3,27 +3,32 @@
 python bench/bench_profile.py
 """
 
+import resource
 import statistics
 import subprocess
 import sys
-import time
+
+from ratios import ratios, record
 
 PROFILE = [sys.executable, "-m", "acute", "profile", "-n", "16", "-k", "8", "--json"]
 START = [sys.executable, "-c", "import numpy"]
 
 
 def seconds(command):
-    began = time.perf_counter()
+    """CPU seconds of a process, its start included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main():
     pairs = [(seconds(PROFILE), seconds(START)) for _ in range(7)]
-    profile, start = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    print(f"acute profile, 26 estimators, n = 16, k = 8: {profile:.2f} s")
-    print(f"{ratio:.1f} times what Python with numpy takes to start ({start:.2f} s)")
+    times = dict(zip(("profile", "start"), map(list, zip(*pairs, strict=True)), strict=True))
+    ratio, start = ratios(times, "start")["profile"], statistics.median(times["start"])
+    print(f"acute profile, every built-in estimator, n = 16, k = 8: {ratio.seconds:.2f} s")
+    print(f"{ratio.median:.1f} times what Python with numpy takes to start ({start:.2f} s)")
+    record("profile", ratio._asdict())
 
 
 if __name__ == "__main__":

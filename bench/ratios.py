@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("acute", "numpy", "pyarrow", "torch", "transformers", "trl", "bergson")
+PACKAGES = (
+    *("acute", "numpy", "pyarrow", "torch", "transformers", "trl"),
+    *("bergson", "torchjd", "opacus", "traker"),
+)
 
 
 class Ratio(NamedTuple):

@@ -54,6 +54,7 @@ def lines():
     for name, ratio in peers.items():
         wanted = "≥ 20" if "backward" in name else "≥ 8" if name.startswith("short") else "≥ 1"
         yield name, "the sketch", *_spread(ratio), wanted
+    yield from _of_methods(_rows("methods"), plain)
     if drawn:
         yield (
             "tokens a CPU second, short answers",
@@ -65,11 +66,27 @@ def lines():
         memory = f"{peak['peak_memory_gib']:.2f} GiB"
         yield "peak memory, 16 × 128 tokens at once", "model included", memory, "", "≤ 4.5 GiB"
     yield from _of_analysis(_rows("analyse"))
+    if profile := _rows("profile"):
+        yield "`acute profile`, every estimator, n = 16", "starting Python with numpy", *_spread(profile), ""
     for name, run in _rows("plan").items():
         for stage, units in run["stages"].items():
             ratio = units["cpu_seconds"]["ratio"]
             if units["cpu_seconds"]["measured"] >= 1:  # less is mostly start-up
                 yield f"`acute plan`: {name}, {stage}", "what it took", f"{ratio:.2f}", "", "0.67 to 1.5"
+
+
+def _of_methods(rows, plain):
+    """Ways to the responses' gradients with their errors, then what the sketch's cost depends on."""
+    settings = {"untied": "random Llama, untied", "tied": "random Llama, tied", "SmolLM2": "SmolLM2"}
+    for key, setting in settings.items():
+        for name, row in rows.get(key, {}).items():
+            if "failed" in row:
+                yield f"{setting}; {name}: {row['failed'].replace('|', '/')}", plain, "none", "", ""
+            else:
+                error = f": error {row['error']:.1e}" if row.get("error") else ""
+                yield f"{setting}; {name}{error}", plain, *_spread(row), ""
+    for case, row in rows.get("cost", {}).items():
+        yield f"sketch of each fold and outcome; {case}", plain, *_spread(row), ""
 
 
 def _of_analysis(rows):

@@ -20,9 +20,9 @@ from acute.gradients.forward import Sampled
 from acute.gradients.parameters import selected
 from acute.progress import tracked
 from acute.run import Run
+from acute.stages.groups import groups_of
 from acute.stages.policy import policy_of, tokens_of
 from acute.stages.predict import advantage_of
-from acute.stages.score import groups_of
 
 
 def weights(group, advantage):

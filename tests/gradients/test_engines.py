@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from acute.errors import ModelError
-from acute.gradients.engines import Passes, Task, gradient_sum, one_by_one, shared
+from acute.gradients.engines import Passes, Task, expected, gradient_sum, one_by_one, shared
 from acute.gradients.forward import Sampled, obeys_masks, response_logprob
 from acute.gradients.parameters import selected
 from acute.gradients.sketch import Sketch
@@ -93,6 +93,16 @@ def test_weighted_gradient_sum(tokens):
         wanted = torch.autograd.grad((logprobs * torch.from_numpy(weight)).sum(), list(parameters.values()))
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10 * float(b.abs().max()))
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_weights_of_zero_take_no_pass(share):
+    model, which = policy("llama-tied")
+    nothing, passes = np.zeros(len(RESPONSES)), Passes(1024, share)
+    assert expected(Task(PROMPT, RESPONSES, nothing[None]), passes) == (0, 0)
+    with selected(model, which) as parameters:
+        found = gradient_sum(model, parameters, PROMPT, RESPONSES, nothing, Sampled(), passes)
+    assert found == [None] * len(parameters)
 
 
 def forward_passes(responses, counts, tokens=1024):

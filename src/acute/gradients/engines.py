@@ -119,6 +119,8 @@ def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
     A backward costs two forwards; short answers share nearly everything, long ones next to nothing.
     """
     groups = [b for b in range(len(share_BU)) if share_BU[b].any()]
+    if not groups:
+        return []
     members = {b: np.flatnonzero(share_BU[b]).tolist() for b in groups}
     everyone = sorted({u for some in members.values() for u in some})
     together = _tokens(task, everyone, passes.share)
@@ -214,13 +216,13 @@ def one_by_one(
     model: Any, parameters: dict[str, nn.Parameter], sketch: Sketch, task: Task, sampled: Sampled
 ) -> Scored:
     """The reference: as `shared`, by one forward and one backward a response."""
-    rows, logprobs = [], []
-    for response in task.responses:
+    logprob_U = np.zeros(len(task.responses))
+    sum_GD = np.zeros((len(task.counts_GU), sketch.size))
+    for u, response in enumerate(task.responses):
         logprob = response_logprob(model, task.prompt, response, sampled)
         logprob.backward()
-        rows.append(sketch.fold(taken(parameters)).cpu().numpy())
-        logprobs.append(logprob.item())
-    logprob_U = np.array(logprobs)
+        sketch_D = sketch.fold(taken(parameters)).cpu().numpy()
+        logprob_U[u] = logprob.item()
+        sum_GD += task.counts_GU[:, u, None] * sketch_D
     _check(logprob_U, task)
-    sketch_UD = np.stack(rows)
-    return Scored((task.counts_GU @ sketch_UD).astype(sketch_UD.dtype), logprob_U)
+    return Scored(sum_GD.astype(sketch_D.dtype), logprob_U)

@@ -7,7 +7,7 @@ included, for any architecture; `response_logprob` feeds one response alone.
 Suffixes name axes: U responses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,15 +113,16 @@ def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Samp
     return sampled.logprobs(logits).gather(1, target[:, None]).sum()
 
 
-def may_share(model: Any, prompts: Sequence[tuple[Tokens, Sequence[Tokens]]], sampled: Sampled) -> bool:
+def may_share(model: Any, prompts: Iterable[tuple[Tokens, Sequence[Tokens]]], sampled: Sampled) -> bool:
     """Whether `trie_logprobs` is right for this model, tried on the longest prompt and its longest response.
 
     `prompts` are pairs of a prompt and its distinct responses; with none there is nothing to share. Models
     with sliding windows or recurrent states may ignore the mask, and show it only where text is long.
     """
-    if not prompts:
+    found = max(prompts, key=lambda pair: len(pair[0]) + max(map(len, pair[1])), default=None)
+    if found is None:
         return False
-    prompt, responses = max(prompts, key=lambda pair: len(pair[0]) + max(map(len, pair[1])))
+    prompt, responses = found
     longest = max(responses, key=len)
     least_alike = max(responses, key=lambda other: new_nodes(other, longest))
     return obeys_masks(model, prompt, list(dict.fromkeys([least_alike, longest])), sampled)

@@ -4,12 +4,13 @@ Each response's exact ⟨∇ ln π, ∇J_1⟩, with ∇J_1 estimated from the ot
 `score_dot`. Summed by group it is compared with what the sketch says of the same products.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -24,7 +25,8 @@ from acute.gradients.trie import Tokens
 from acute.progress import Tracker, tracked
 from acute.ranks import Ranks
 from acute.run import Run
-from acute.stages.score import Group, Scorer, add_column
+from acute.stages.groups import Group, Groups, add_column, value_batch
+from acute.stages.score import Scorer
 
 Direction = dict[str, Tensor]
 Floats = np.ndarray[Any, Any]
@@ -54,7 +56,7 @@ def _gradient(scorer: Scorer, task: Task, passes: Passes) -> list[Tensor | None]
 
 
 def _direction(
-    scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks, fold: int, tracker: Tracker
+    scorer: Scorer, groups: Groups, mine: list[int], ranks: Ranks, fold: int, tracker: Tracker
 ) -> Direction:
     """∇J_1 estimated from one fold alone, in float32 or finer, sharded where the parameters are."""
     parameters = scorer.parameters
@@ -66,14 +68,14 @@ def _direction(
             if gradient is not None:
                 total.add_(gradient.to(wide[name]))
 
-    tasks = []
-    for index in mine:
-        group = groups[index]
+    def task_of(group: Group) -> Task:
         weight_U = _fold_advantages(group, scorer.config.score.folds, fold) / len(groups)
-        tasks.append(Task(scorer.prompts[group.prompt_id], group.distinct, weight_U[None]))
-    own = sum(expected(task, scorer.passes)[0] for task in tasks)
+        return Task(scorer.prompt(group), group.distinct, weight_U[None])
+
+    own = sum(expected(task_of(groups[index]), scorer.passes)[0] for index in mine)
     join = scorer.keep_step(ranks, own, lambda: idle(scorer.model))
-    for task in tasks:
+    for index in mine:
+        task = task_of(groups[index])
         add(scorer.room.run(partial(_gradient, scorer, task), task.longest, parameters.values()))
         tracker.advance()
     join()
@@ -85,36 +87,31 @@ def _direction(
 def _cut(scorer: Scorer, group: Group, fold: int) -> list[list[Tokens]]:
     """The distinct responses of one prompt and fold, cut into passes of a row a response."""
     some = {row["token_ids"] for row in group.rows if row["fold"] == fold} if group.has_signal else set()
-    task = Task(scorer.prompts[group.prompt_id], sorted(some), np.ones((1, len(some))))
+    task = Task(scorer.prompt(group), sorted(some), np.ones((1, len(some))))
     passes = replace(scorer.passes, share=False)
     return [[task.responses[u] for u in chunk] for chunk in chunks(task, list(range(len(some))), passes)]
 
 
 def _dots(
-    scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks, fold: int, along: Direction
-) -> dict[str, float]:
-    """⟨∇ ln π, direction⟩ of the responses of one fold of this rank's prompts, by `response_id`."""
-    cuts = {index: _cut(scorer, groups[index], fold) for index in mine}
-    own = sum(map(len, cuts.values()))
+    scorer: Scorer, groups: Groups, mine: list[int], ranks: Ranks, fold: int, along: Direction
+) -> Iterator[tuple[int, Group, dict[str, float]]]:
+    """⟨∇ ln π, direction⟩ of the responses of one fold, by `response_id`, for each of this rank's prompts."""
+    own = sum(len(_cut(scorer, groups[index], fold)) for index in mine)
     join = scorer.keep_step(ranks, own, lambda: by_hooks(scorer.model, along, (0,), [(0,)], Sampled()))
-    found: dict[str, float] = {}
     with tracked(f"dots {fold + 1}/{scorer.config.score.folds}", len(mine), shown=ranks.first) as tracker:
-        for index, cut in cuts.items():
+        for index in mine:
             group = groups[index]
-            at: dict[Tokens, float] = {}
-            for some in cut:
-                prompt = scorer.prompts[group.prompt_id]
+            prompt, at = scorer.prompt(group), dict[Tokens, float]()
+            for some in _cut(scorer, group, fold):
                 value = by_hooks(scorer.model, along, prompt, some, scorer.sampled)[0].double().cpu()
                 if not value.isfinite().all():
                     first = group.distinct.index(some[int((~value.isfinite()).nonzero()[0])])
                     raise ModelError(f"score, {group.named(first)}: its score_dot is not finite")
                 at.update(zip(some, value.tolist(), strict=True))
-            found |= {
-                row["response_id"]: at[row["token_ids"]] for row in group.rows if row["fold"] == fold and at
-            }
+            rows = group.rows if at else []
+            yield index, group, {r["response_id"]: at[r["token_ids"]] for r in rows if r["fold"] == fold}
             tracker.advance()
         join()
-    return found
 
 
 def _errors(
@@ -131,9 +128,7 @@ def _errors(
     return found
 
 
-def audit(
-    run: Run, scorer: Scorer, groups: list[Group], mine: list[int], ranks: Ranks
-) -> dict[str, float | None]:
+def audit(run: Run, scorer: Scorer, groups: Groups, mine: list[int], ranks: Ranks) -> dict[str, float | None]:
     """Write `score_dot`; return how far the sketch's products are from the exact ones.
 
     `mine` are the groups that this rank works on. `rms_error` is the root mean square, over (prompt, fold,
@@ -143,7 +138,7 @@ def audit(
     folds, sketch, parts = run.config.score.folds, scorer.sketch, run.parts("score")
     with tracked("direction", folds * len(mine), shown=ranks.first) as tracker:
         own = [_direction(scorer, groups, mine, ranks, fold, tracker) for fold in range(folds)]
-    dots: dict[str, float] = {}
+    dots: list[pa.RecordBatch] = []
     errors: dict[tuple[str, int], float] = {}
     for fold in range(folds):
         others = [d for m, d in enumerate(own) if m != fold]
@@ -152,13 +147,12 @@ def audit(
         if sketch.scale is not None:  # ⟨∇ ln π, P ∇J_1⟩, as the sketch's two factors √P make it
             direction = {n: d * sketch.scale[n] ** 2 for n, d in direction.items()}
         along = {n: d.to(scorer.parameters[n].dtype)[None] for n, d in direction.items()}
-        found = _dots(scorer, groups, mine, ranks, fold, along)
-        for index in mine:
+        for index, group, found in _dots(scorer, groups, mine, ranks, fold, along):
             sums_OD = read_part(next(parts.contents([index])))[0][fold].astype(float)
-            errors.update(_errors(groups[index], found, sums_OD, sketched))
-        dots.update(found)
-    dots, errors = ranks.merged(dots), ranks.merged(errors)
+            errors.update(_errors(group, found, sums_OD, sketched))
+            dots.append(value_batch(found))
+    of_all, errors = ranks.gathered(dots), ranks.merged(errors)
     if ranks.first:
-        add_column(run, "score_dot", dots)
+        add_column(run, "score_dot", [batch for some in of_all for batch in some])
     rms = float(np.sqrt(np.mean(np.square(list(errors.values()))))) if errors else None
     return {"rms_error": rms, "expected": sketch.size**-0.5}

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections import defaultdict
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,73 +16,15 @@ from acute.errors import DisagreementError, InputError, ModelError, NotFiniteErr
 from acute.progress import tracked
 from acute.ranks import ALONE, Ranks, others_there
 from acute.run import Run
+from acute.stages.groups import Group, Groups, Row, add_column, groups_of, value_batch
 from acute.stages.imported import refuse_unknown_model
 from acute.stages.policy import policy_of, tokens_of
-from acute.table import with_column
 
 if TYPE_CHECKING:
     from acute.gradients.engines import Passes, Scored, Task
     from acute.gradients.forward import Sampled
     from acute.gradients.room import Room
     from acute.gradients.sketch import Sketch
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Group:
-    """One prompt's rewarded responses, merged: which distinct response each row is."""
-
-    prompt_id: str
-    rows: list[Row]
-    distinct: list[tuple[int, ...]]
-
-    @property
-    def has_signal(self) -> bool:
-        """Whether rewards differ; if not, every leave-one-out advantage is 0 and nothing need be computed."""
-        return len({row["reward"] for row in self.rows}) == 2
-
-    def task(self, prompt: tuple[int, ...], folds: int) -> "Task":
-        """What the gradient engines take: multiplicities by fold and outcome (wrong, right)."""
-        from acute.gradients.engines import Task
-
-        at = {response: u for u, response in enumerate(self.distinct)}
-        counts = np.zeros((folds, 2, len(self.distinct)))
-        for row in self.rows:
-            counts[row["fold"], int(row["reward"]), at[row["token_ids"]]] += 1
-        return Task(prompt, self.distinct, counts.reshape(2 * folds, -1))
-
-    def named(self, index: int) -> str:
-        """A distinct response as errors name it: by the first row that has it, and its prompt."""
-        row = next(row for row in self.rows if row["token_ids"] == self.distinct[index])
-        return f"response {row['response_id']!r} of prompt {self.prompt_id!r}"
-
-    def by_row(self, value_U: Any) -> dict[str, float]:
-        """A value of each distinct response, by `response_id`."""
-        at = dict(zip(self.distinct, value_U, strict=True))
-        return {row["response_id"]: float(at[row["token_ids"]]) for row in self.rows}
-
-
-def groups_of(run: Run) -> list[Group]:
-    """The rewarded responses of each prompt, prompts in their order.
-
-    Raises InputError if a reward is neither 0 nor 1.
-    """
-    columns = ["response_id", "prompt_id", "fold", "token_ids", "logprob", "reward"]
-    rows_of = defaultdict(list)
-    for row in run.responses().select(columns).to_pylist():
-        if row["reward"] is None:
-            continue
-        if row["reward"] not in (0.0, 1.0):
-            raise InputError(f"wanted rewards 0 or 1, found {row['reward']} in row {row['response_id']!r}")
-        if row["token_ids"] is None:
-            raise InputError(f"response {row['response_id']!r} has no tokens to score: import with --model")
-        row["token_ids"] = tuple(row["token_ids"])
-        rows_of[row["prompt_id"]].append(row)
-    return [
-        Group(name, rows_of[name], sorted({row["token_ids"] for row in rows_of[name]}))
-        for name in run.prompts()["prompt_id"].to_pylist()
-    ]
 
 
 def disagreement(rows: list[Row], logprob: dict[str, float], dtype: str) -> float:
@@ -111,9 +53,11 @@ def _same_model(run: Run, fingerprint: str) -> None:
         )
 
 
-def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, tuple[int, ...]]:
-    columns = (run.prompts()[c].to_pylist() for c in ("prompt_id", "prompt"))
-    return {name: tokens_of(tokenizer, text) for name, text in zip(*columns, strict=True)}
+def _prompt_tokens(run: Run, tokenizer: Any) -> dict[str, "array[int]"]:
+    """The tokens of each prompt, four bytes each."""
+    columns = (run.prompts()[c] for c in ("prompt_id", "prompt"))
+    rows = zip(*columns, strict=True)
+    return {name.as_py(): array("i", tokens_of(tokenizer, text.as_py())) for name, text in rows}
 
 
 def refuse_edited_state(run: Run) -> str | None:
@@ -144,11 +88,15 @@ class Scorer:
     parameters: dict[str, Any]
     in_backward: dict[str, Any]
     sketch: "Sketch"
-    prompts: dict[str, tuple[int, ...]]
+    prompt_tokens: dict[str, "array[int]"]
     sampled: "Sampled"
     room: "Room"
     config: Config
     weights: str
+
+    def prompt(self, group: Group) -> tuple[int, ...]:
+        """The tokens of a group's prompt."""
+        return tuple(self.prompt_tokens[group.prompt_id])
 
     def made_of(self, group: Group) -> str:
         """Of all that a prompt's part comes from: weights, settings, tokens, and rewards of each fold."""
@@ -156,12 +104,12 @@ class Scorer:
         settings = config.score.model_dump(mode="json", exclude={"tokens_at_once"})
         scored.update(repr([self.weights, config.seed, settings, self.sampled]).encode())
         rows = [(row["response_id"], row["fold"], row["reward"], row["token_ids"]) for row in group.rows]
-        scored.update(repr([self.prompts[group.prompt_id], rows]).encode())
+        scored.update(repr([self.prompt(group), rows]).encode())
         return scored.hexdigest()
 
     def tokens(self, group: Group) -> int:
         """Tokens of the prompt and its distinct responses."""
-        return len(self.prompts[group.prompt_id]) + sum(map(len, group.distinct)) if group.has_signal else 0
+        return len(self.prompt(group)) + sum(map(len, group.distinct)) if group.has_signal else 0
 
     def expected(self, group: Group) -> tuple[int, int]:
         """How many passes the prompt takes, and their cost; without a signal no pass, and next to nothing."""
@@ -169,7 +117,7 @@ class Scorer:
 
         if not group.has_signal:
             return 0, 1
-        return expected(group.task(self.prompts[group.prompt_id], self.config.score.folds), self.passes)
+        return expected(group.task(self.prompt(group), self.config.score.folds), self.passes)
 
     def idle(self) -> None:
         """A pass of nothing, its gradients folded and dropped as those of the others are."""
@@ -206,7 +154,7 @@ class Scorer:
         folds, size = self.config.score.folds, self.sketch.size
         if not group.has_signal:
             return np.zeros((folds, 2, size), np.float32), {}
-        task = group.task(self.prompts[group.prompt_id], folds)
+        task = group.task(self.prompt(group), folds)
         try:
             if self.config.score.engine == "reference":
                 found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
@@ -235,7 +183,7 @@ class Scorer:
 
 
 @contextmanager
-def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: int) -> Iterator[Scorer]:
+def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) -> Iterator[Scorer]:
     """The scorer of a run, its parameters selected for the length of the block; `facts` take what it is."""
     from acute.gradients.engines import Passes
     from acute.gradients.forward import Sampled, may_share
@@ -248,7 +196,7 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
     config, policy, sharded = run.config, policy_of(run.config.model, shard_over), shard_over > 1
     weights = policy.fingerprint  # of the model itself: selecting parameters may add an adapter's
     _same_model(run, weights)
-    prompts = _prompt_tokens(run, policy.tokenizer)
+    prompt_tokens = _prompt_tokens(run, policy.tokenizer)
     sampled = Sampled(config.sampling.temperature, config.sampling.top_p)
     with selected(policy.model, config.score.parameters) as parameters:
         scale = None
@@ -258,7 +206,7 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
         if sharded:
             idle(policy.model)  # FSDP settles its arrangement in the first pass: let it be a whole one
             policy.model.zero_grad()
-        pairs = [(prompts[group.prompt_id], group.distinct) for group in groups if group.has_signal]
+        pairs = ((tuple(prompt_tokens[g.prompt_id]), g.distinct) for g in groups if g.has_signal)
         passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled), sharded)
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),
@@ -268,7 +216,7 @@ def _scorer(run: Run, groups: list[Group], facts: dict[str, Any], shard_over: in
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         targets = in_backward(policy.model, parameters)
         yield Scorer(
-            policy.model, parameters, targets, sketch, prompts, sampled, Room(passes), config, weights
+            policy.model, parameters, targets, sketch, prompt_tokens, sampled, Room(passes), config, weights
         )
 
 
@@ -311,7 +259,7 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
 
 
 def _measured(
-    run: Run, scorer: Scorer, groups: list[Group], expected: list[tuple[int, int]], ranks: Ranks
+    run: Run, scorer: Scorer, groups: Groups, expected: list[tuple[int, int]], ranks: Ranks
 ) -> dict[str, tuple[float, ...]]:
     """Measure and save what no part holds yet, each rank its share; what and how long that was by rank."""
     from acute.gradients.store import part_bytes
@@ -326,8 +274,9 @@ def _measured(
     began, used = time.monotonic(), time.process_time()
     with tracked("score", len(mine), shown=ranks.first) as tracker:
         for index in mine:
-            parts.write(index, part_bytes(*scorer.measure(groups[index])), made_of[index])
-            tracker.tokens(scorer.tokens(groups[index]))
+            group = groups[index]
+            parts.write(index, part_bytes(*scorer.measure(group)), made_of[index])
+            tracker.tokens(scorer.tokens(group))
             tracker.advance()
         join()
     own_facts = len(mine), round(time.monotonic() - began, 2), round(time.process_time() - used, 2)
@@ -335,18 +284,19 @@ def _measured(
     return {"rank_prompts": prompts, "rank_seconds": seconds, "rank_cpu_seconds": cpu_seconds}
 
 
-def _gather(run: Run, groups: list[Group]) -> None:
+def _gather(run: Run, groups: Groups) -> None:
     """The parts into sketch.npy, and the scorer's log-probabilities into the table."""
     from acute.gradients.store import read_part, write_sketches
 
     parts = run.parts("score")
-    scored: dict[str, float] = {}
+    scored, successes = [], []
     worst = None  # nothing compared yet
     for part, group in zip(parts.contents(), groups, strict=True):
         logprob = read_part(part)[1]
         if logprob and any(row["logprob"] is not None for row in group.rows):
             worst = max(worst or 0.0, disagreement(group.rows, logprob, run.config.model.dtype))
-        scored.update(logprob)
+        scored.append(value_batch(logprob))
+        successes.append(group.successes)
     run.remember("checks", {"sampler_scorer_logprob_difference": worst})
     shape = (len(groups), run.config.score.folds, 2, run.config.score.sketch_size)
     write_sketches(
@@ -354,20 +304,11 @@ def _gather(run: Run, groups: list[Group]) -> None:
         (read_part(part)[0] for part in parts.contents()),
         shape,
         {
-            "prompt_ids": [group.prompt_id for group in groups],
+            "prompt_ids": groups.prompt_ids.to_pylist(),
             "seed": run.config.seed,
-            "successes": [sum(row["reward"] for row in group.rows) for group in groups],
+            "successes": successes,
             **run.config.score.model_dump(mode="json"),
         },
         run.expect,
     )
     add_column(run, "scorer_logprob", scored)
-
-
-def add_column(run: Run, name: str, value: dict[str, float]) -> None:
-    """Add a column to the responses by `response_id`; what a killed run left of it is replaced."""
-    responses = run.responses()
-    if name in responses.column_names:
-        responses = responses.drop_columns([name])
-    values = [value.get(key) for key in responses["response_id"].to_pylist()]
-    run.write_responses(with_column(responses, name, values))

@@ -30,6 +30,7 @@ from acute.gradients.sketch import Sketch
 from acute.models.load import load_policy
 from acute.run import Run
 from acute.stages import run_until
+from acute.stages.groups import groups_of
 from acute.stages.policy import policy_of, tokens_of
 from ratios import interleaved, ratios, record
 
@@ -93,7 +94,7 @@ def work_of(run: Run, policy):
             [row["token_ids"] for row in group.rows],
             [row["reward"] for row in group.rows],
         )
-        for group in SCORE.groups_of(run)
+        for group in groups_of(run)
     ]
 
 

@@ -83,19 +83,14 @@ class Groups(Sequence[Group]):
 
     def __init__(self, prompt_ids: pa.ChunkedArray, responses: pa.Table) -> None:
         """Of `responses`, with the columns `COLUMNS`, those with a reward are taken, in their order."""
-        wide = {
-            "response_id": pa.large_string(),
-            "token_ids": pa.large_list(pa.int32()),
-        }  # one chunk may hold
-        for name, kind in wide.items():  # more than 2^31 characters or tokens
+        # one chunk may hold more than 2^31 characters or tokens
+        wide = {"response_id": pa.large_string(), "token_ids": pa.large_list(pa.int32())}
+        for name, kind in wide.items():
             place = responses.column_names.index(name)
             responses = responses.set_column(place, name, responses[name].cast(kind))
         self.prompt_ids = prompt_ids
-        at = (
-            pc.index_in(responses["prompt_id"], value_set=prompt_ids.combine_chunks())
-            .fill_null(-1)
-            .to_numpy()
-        )
+        place_of = pc.index_in(responses["prompt_id"], value_set=prompt_ids.combine_chunks())
+        at = place_of.fill_null(-1).to_numpy()
         rewarded = responses["reward"].is_valid().to_numpy()
         kept = np.flatnonzero(rewarded & (at >= 0))
         self._rows = kept[np.argsort(at[kept], kind="stable")]

@@ -62,15 +62,17 @@ def serving(fake):
                 fake.under_way += 1
                 fake.most_under_way = max(fake.most_under_way, fake.under_way)
             try:
+                reply = json.dumps(fake.reply(body)).encode() if fault is None else b""
+            finally:
+                with fake.lock:  # before the client hears of it, and asks again
+                    fake.under_way -= 1
+            try:
                 if fault is None:
-                    send(self, 200, json.dumps(fake.reply(body)).encode())
+                    send(self, 200, reply)
                 else:
                     fault(self, body, fake)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client gave up first
-            finally:
-                with fake.lock:
-                    fake.under_way -= 1
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -24,7 +24,7 @@ def test_a_prompt_may_have_its_own():
 def test_an_unknown_one_is_named_with_its_prompt():
     with pytest.raises(
         InputError,
-        match="prompt 'p1': wanted verify = exact, short, math, code or module:function, found 'x'",
+        match="prompt 'p1': wanted verify = short, exact, json, math, code or module:function, found 'x'",
     ):
         kinds_of(prompts(("7", None), ("7", "x")), "short")
 

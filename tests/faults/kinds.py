@@ -247,7 +247,7 @@ def killed_worker(case):
     if workers:
         victim = case.rng.choice(workers)
         try:
-            case.what = f"after {delay:.2f} s: {' '.join(victim.cmdline())[:40]}"
+            case.what = f"after {delay:.2f} s: {' '.join(['python', *victim.cmdline()[1:]])[:40]}"
             victim.kill()
         except Exception as error:  # noqa: BLE001 - it may end at any moment
             case.what += f" ({type(error).__name__})"

@@ -204,7 +204,18 @@ def test_which_losses_keep_the_advantages_gradient(
 
 @pytest.mark.parametrize(
     "mitigation",
-    ["mixture", "projection", "reweighting", "clip", "power", "upgrad", "pcd", "adaptive-k", "annealing"],
+    [
+        "mixture",
+        "projection",
+        "reweighting",
+        "clip",
+        "dropping",
+        "power",
+        "upgrad",
+        "pcd",
+        "adaptive-k",
+        "annealing",
+    ],
 )
 def test_every_mitigation_trains_a_lora(tiny_model, tmp_path, mitigation):
     every = 0 if mitigation == "annealing" else 1

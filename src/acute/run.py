@@ -117,7 +117,8 @@ def _make_folder(path: Path) -> None:
     """A new folder for a run. InputError if something else is there, OutsideError if it cannot be made."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: wanted a folder to make or go on with, choose another --out")
-    if path.exists() and any(not p.name.startswith((".lock", ".run.json.")) for p in path.iterdir()):
+    other = path.exists() and any(not p.name.startswith((".lock", ".run.json.")) for p in path.iterdir())
+    if other and not (path / "run.json").exists():  # which another process may just have made
         raise InputError(
             f"{path} is no run folder and not empty: choose another --out, or remove what is there"
         )

@@ -108,8 +108,8 @@ def no_violation_in_any_medium(found, axe):
         faults = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         told = [(f["id"], [node["html"][:120] for node in f["nodes"][:3]]) for f in faults]
         assert told == [], (media, scheme, width)
-        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert media == "print" or wider <= 0, (scheme, width)
+        if media == "screen":  # figures take the new width when the browser has time; never: an error
+            page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=20_000)
     page.emulate_media(media="screen", color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
     assert found.faults == []

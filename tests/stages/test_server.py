@@ -169,7 +169,7 @@ def test_without_a_model_counts_are_answered(tmp_path, monkeypatch):
         run = Run.create(tmp_path / "run", settings)
         run_until(run, "analyse")
     assert server.asked[0]["model"] == "big-1" and "top_k" not in server.asked[0]
-    assert server.asked[0]["messages"] == [{"role": "user", "content": "0+0="}]
+    assert [{"role": "user", "content": "0+0="}] in [asked["messages"] for asked in server.asked]
     analysis = run.analysis()
     assert 0 < analysis["pass_at_k"]["4"]["value"] < 1 and analysis["conflict"]["inner"] == [None] * 3
     done = CliRunner().invoke(app, ["report", str(run.path)])

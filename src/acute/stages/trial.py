@@ -119,7 +119,7 @@ def stages(config: Config, asked: Asked, tried: Trial) -> list[Stage]:
     }
     ks = asked.k
     added = {
-        "verify": VERIFY_S.get(config.verify.kind, 0.0) * load.responses
+        "verify": VERIFY_S.get(config.verify.kind, 0.0) * (load.responses - few.responses)
         if config.verify.kind in ("short", "exact")
         else 0.0,
         "analyse": (load.prompts - few.prompts) * ANALYSE_PROMPT_S

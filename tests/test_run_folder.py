@@ -57,7 +57,8 @@ def test_a_stage_counts_its_own_processor_time_and_its_childrens(run):
         time.sleep(0.3)  # takes none
         subprocess.run([sys.executable, "-c", burn], check=True)
     took = run.record["stages"]["prompts"]
-    assert 0.3 <= took["cpu_seconds"] <= took["seconds"] - 0.2
+    # the kernel counts a process's time in ticks of 10 ms, and each of the four figures may lack one
+    assert 0.25 <= took["cpu_seconds"] <= took["seconds"] - 0.15
 
 
 def test_a_stage_is_done_only_once_its_block_has_ended(run):

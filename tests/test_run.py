@@ -353,28 +353,59 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_pass_that_finds_no_memory_loses_nothing(finished, tmp_path, monkeypatch):
-    """The run goes on in smaller passes, to the same numbers, and says so."""
+def short_of_memory(monkeypatch, module, name, times):
+    """The function finds no memory at its first calls."""
     import torch
 
+    whole, calls = getattr(module, name), []
+
+    def short(*given):
+        calls.append(given)
+        if len(calls) <= times:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(*given)
+
+    monkeypatch.setattr(module, name, short)
+
+
+@pytest.mark.parametrize(("asked", "tokens", "checkpointing"), [(1024, 512, False), (4, 4, True)])
+def test_a_pass_that_finds_no_memory_loses_nothing(
+    finished, tmp_path, monkeypatch, asked, tokens, checkpointing
+):
+    """The run goes on in smaller passes, to the same numbers, and says so."""
     from acute.gradients import engines
     from acute.stages import score
 
     _, out = finished
     folder = tmp_path / "run"
     shutil.copytree(out, folder)
-    whole, calls = engines.trie_logprobs, []
-
-    def once_short_of_memory(*given):
-        calls.append(given)
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return whole(*given)
-
-    monkeypatch.setattr(engines, "trie_logprobs", once_short_of_memory)
-    run = Run.open(folder)
+    short_of_memory(monkeypatch, engines, "trie_logprobs", 1)
+    config = Run.open(folder).config
+    fewer = config.score.model_copy(update={"tokens_at_once": asked})
+    run = Run.create(folder, config.model_copy(update={"score": fewer}))
     run.record["stages"].pop("score")
     score(run)
-    assert run.record["stages"]["score"]["tokens_at_once"] == 512
+    facts = run.record["stages"]["score"]
+    assert (facts["tokens_at_once"], facts["checkpointing"]) == (tokens, checkpointing)
     before, after = (np.load(f / "sketch.npy") for f in (out, folder))
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.abs(before).max())
+
+
+def test_neither_does_a_pass_of_the_audit(finished, tmp_path, monkeypatch):
+    from acute.stages import audit, score
+
+    folder = tmp_path / "run"
+    shutil.copytree(finished[1], folder)
+    run = Run.open(folder)
+    dots = run.config.score.model_copy(update={"engine": "dots"})
+    run = Run.create(folder, run.config.model_copy(update={"score": dots}))
+    score(run)
+    before = run.responses()["score_dot"].to_numpy()
+    assert run.record["stages"]["score"]["tokens_at_once"] == 1024
+    short_of_memory(monkeypatch, audit, "by_hooks", 1)
+    run.record["stages"].pop("score")
+    score(run)
+    facts = run.record["stages"]["score"]
+    assert (facts["tokens_at_once"], facts["checkpointing"]) == (512, False)
+    after = run.responses()["score_dot"].to_numpy()
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.nanmax(np.abs(before)))

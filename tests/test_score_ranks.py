@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 CASES = {
     "sketch": {},
     "dots": {"engine": "dots"},
+    "checkpointed": {"engine": "dots", "checkpointing": True},
     "adam": {"engine": "dots", "metric": "adam"},
     "lora": {"engine": "dots", "parameters": "lora"},
     "final-state": {"engine": "dots", "parameters": "final-state"},
@@ -30,7 +31,7 @@ CASES = {
 }
 # ranks: (case, over how many ranks the weights are split)
 JOBS = {
-    2: [("sketch", 1), ("dots", 1), ("dots", 2), ("final-state", 2)],
+    2: [("sketch", 1), ("dots", 1), ("checkpointed", 2), ("final-state", 2)],
     4: [("sketch", 1), ("sketch", 4), ("adam", 4), ("lora", 4), ("dots", 2), ("last-block", 2)],
 }
 

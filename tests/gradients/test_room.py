@@ -40,6 +40,26 @@ def short_of_memory(model, most, error, backward):
     return fed
 
 
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_then_activations_are_made_again_and_then_it_is_said(error):
+    """Fewer tokens come first: they cost nothing."""
+    asked = []
+
+    def work(passes):
+        asked.append((passes.tokens, passes.checkpointing))
+        if not passes.checkpointing:
+            raise error
+        return "found"
+
+    room = Room(Passes(64))
+    assert room.run(work, 30, ()) == "found"
+    assert asked == [(64, False), (32, False), (30, False), (30, True)]
+    assert room.passes == Passes(30, checkpointing=True)
+    room = Room(Passes(64), can_checkpoint=False)
+    with pytest.raises(ModelError, match=r"single response \(30 tokens"):
+        room.run(work, 30, ())
+
+
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_half_the_tokens_give_the_same_numbers(error, backward):

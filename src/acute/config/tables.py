@@ -156,6 +156,9 @@ class ScoreConfig(Section):
     )
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
     tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
+    checkpointing: bool = Field(
+        False, description="make activations again on the way back: less memory, a third more time"
+    )
 
     @model_validator(mode="after")
     def _metric_has_its_state(self) -> "ScoreConfig":

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -99,6 +100,25 @@ class _Pass:
         self.total, self.again = total, False
 
 
+class _Beside(torch.autograd.Function):
+    """A module's output as it is; on the way back `contract` gets its gradient and what the module was fed.
+
+    Inputs are left to autograd to keep, so that activation checkpointing may make them again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, contract: Callable[..., None], *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        ctx.contract = contract
+        return out.view_as(out)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        ctx.contract(grad, *ctx.saved_tensors)
+        return grad, *[None] * (len(ctx.needs_input_grad) - 1)
+
+
 class _Contraction:
     """Hook on one module: adds each row's share of the dots when the backward pass comes by."""
 
@@ -106,10 +126,10 @@ class _Contraction:
         self.shared, self.name, self.module, self.own = shared, name, module, own
         self.fired = False
 
-    def __call__(self, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
         """Forward hook: contract the output's change along the direction once its gradient is known."""
         if self.shared.again:
-            return
+            return out
         rows = self.shared.total.shape[1]
         if not isinstance(out, Tensor) or out.shape[0] != rows:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
@@ -121,25 +141,28 @@ class _Contraction:
         self.fired = True
         share = self._share(module, args, kwargs)
 
-        def contract(grad: Tensor) -> None:
+        def contract(grad: Tensor, *inputs: Tensor) -> None:
             own = {key: whole(tensor) for key, tensor in self.own.items()}
-            self.shared.total.add_(share(own, grad))
+            self.shared.total.add_(share(own, grad, *inputs))
 
         # every weight is frozen: the graph begins at the first outputs that selected parameters change
-        (out if out.requires_grad else out.requires_grad_()).register_hook(contract)
+        begun = out if out.requires_grad else out.requires_grad_()
+        return _Beside.apply(begun, contract, *(a for a in args if isinstance(a, Tensor)))
 
-    def _share(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[[Directions, Tensor], Tensor]:
-        """From its part of the directions and its output's gradient to the parameters' dots, (K, U)."""
+    def _share(self, module: nn.Module, args: Any, kwargs: Any) -> Callable[..., Tensor]:
+        """From its part of the directions, its output's gradient and the tensors among its inputs to the
+        parameters' dots, (K, U)."""
         if type(module) is nn.Linear:
-            x = args[0].detach()
-            return lambda own, grad: _linear(x, grad, **own)
-        detached = [a.detach() if isinstance(a, Tensor) else a for a in args]
+            return lambda own, grad, x: _linear(x, grad, **own)
+        # of a tensor only that it is one: it comes back with the gradient
+        given = [(isinstance(a, Tensor), None if isinstance(a, Tensor) else a) for a in args]
 
-        def along(own: Directions, grad: Tensor) -> Tensor:
-            primal = {key: module.get_parameter(key).detach() for key in own}
+        def along(own: Directions, grad: Tensor, *inputs: Tensor) -> Tensor:
+            primal, left = {key: module.get_parameter(key).detach() for key in own}, iter(inputs)
+            fed = tuple(next(left).detach() if is_tensor else a for is_tensor, a in given)
             self.shared.again = True
             try:
-                run = lambda p: functional_call(module, p, tuple(detached), kwargs)  # noqa: E731
+                run = lambda p: functional_call(module, p, fed, kwargs)  # noqa: E731
                 each = [{key: d[i] for key, d in own.items()} for i in range(len(self.shared.total))]
                 changes = (jvp(run, (primal,), (one,))[1] for one in each)
                 return torch.stack([(change * grad).flatten(1).sum(1) for change in changes])

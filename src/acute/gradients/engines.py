@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acute.errors import NotFiniteError
+from acute.gradients.checkpointing import checkpointed
 from acute.gradients.forward import Sampled, response_logprob, row_logprobs, trie_logprobs
 from acute.gradients.sketch import Sketch
 from acute.gradients.trie import Tokens, count_nodes, new_nodes
@@ -51,12 +52,19 @@ class Passes:
     """How much goes into one forward pass, and whether prompt and beginnings may be shared.
 
     `tokens` bounds memory: a pass keeps its activations and, for each response token, a row of logits.
-    Where ranks go in step (sharded weights) every forward pass has `one_backward`.
+    Where ranks go in step (sharded weights) every forward pass has `one_backward`. With `checkpointing`
+    activations are computed again on the way back.
     """
 
     tokens: int = 1024
     share: bool = True
     one_backward: bool = False
+    checkpointing: bool = False
+
+    @property
+    def backward(self) -> int:
+        """What a backward pass costs, in forward ones."""
+        return 3 if self.checkpointing else 2
 
 
 class _Pass(NamedTuple):
@@ -116,7 +124,7 @@ def chunks(task: Task, some: list[int], passes: Passes) -> Iterator[list[int]]:
 def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
     """All responses in one pass and a backward a group, or each group's own passes: what feeds fewer tokens.
 
-    A backward costs two forwards; short answers share nearly everything, long ones next to nothing.
+    Short answers share nearly everything, long ones next to nothing.
     """
     groups = [b for b in range(len(share_BU)) if share_BU[b].any()]
     if not groups:
@@ -124,8 +132,8 @@ def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
     members = {b: np.flatnonzero(share_BU[b]).tolist() for b in groups}
     everyone = sorted({u for some in members.values() for u in some})
     together = _tokens(task, everyone, passes.share)
-    apart = sum(3 * _tokens(task, some, passes.share) for some in members.values())
-    fewer = together <= passes.tokens and together * (1 + 2 * len(groups)) <= apart
+    apart = (1 + passes.backward) * sum(_tokens(task, some, passes.share) for some in members.values())
+    fewer = together <= passes.tokens and together * (1 + passes.backward * len(groups)) <= apart
     if fewer and not passes.one_backward:
         return [_Pass(everyone, groups)]
     return [_Pass(chunk, [b]) for b in groups for chunk in chunks(task, members[b], passes)]
@@ -134,10 +142,11 @@ def _plan(task: Task, share_BU: Floats, passes: Passes) -> list[_Pass]:
 def expected(task: Task, passes: Passes) -> tuple[int, int]:
     """How many forward passes `shared` and `gradient_sum` make of a task, and what they cost.
 
-    The cost is in tokens fed forward; a backward pass costs two forward ones.
+    The cost is in tokens fed forward.
     """
     plan = _plan(task, _up_to_scale(task.counts_GU)[0], passes)
-    cost = sum(_tokens(task, one.responses, passes.share) * (1 + 2 * len(one.groups)) for one in plan)
+    each = ((_tokens(task, one.responses, passes.share), len(one.groups)) for one in plan)
+    cost = sum(tokens * (1 + passes.backward * groups) for tokens, groups in each)
     return len(plan), cost
 
 
@@ -183,7 +192,7 @@ def shared(
     share_BU, of_G, scale_G = _up_to_scale(task.counts_GU)
     logprob_U = np.full(len(task.responses), np.nan)
     sketches: dict[int, Tensor] = {}
-    with sketch.during_backward(model, parameters) as folded:
+    with sketch.during_backward(model, parameters) as folded, checkpointed(model, passes.checkpointing):
         for one in _plan(task, share_BU, passes):
             for b, values in _backward(model, task, share_BU, one, sampled, passes.share):
                 logprob_U[one.responses] = values
@@ -206,9 +215,10 @@ def gradient_sum(
 ) -> list[Tensor | None]:
     """Σ_u weight_u ∇ ln π(response_u) over the selected parameters, one tensor each, in their order."""
     task = Task(prompt, responses, weight_U[None])
-    for one in _plan(task, _up_to_scale(task.counts_GU)[0], passes):
-        for _ in _backward(model, task, weight_U[None], one, sampled, passes.share):
-            pass  # the gradients of all passes add up in the parameters
+    with checkpointed(model, passes.checkpointing):
+        for one in _plan(task, _up_to_scale(task.counts_GU)[0], passes):
+            for _ in _backward(model, task, weight_U[None], one, sampled, passes.share):
+                pass  # the gradients of all passes add up in the parameters
     return list(taken(parameters))
 
 

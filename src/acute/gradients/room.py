@@ -1,4 +1,4 @@
-"""Passes made smaller when memory does not suffice, instead of a run that is lost."""
+"""Passes that take less when memory does not suffice, instead of a run that is lost."""
 
 import gc
 from collections.abc import Callable, Iterable
@@ -23,12 +23,17 @@ def out_of_memory(error: BaseException) -> bool:
 
 @dataclass
 class Room:
-    """How much goes into one pass: halved where memory does not suffice, and kept so for what comes."""
+    """How much goes into one pass: less where memory does not suffice, and kept so for what comes.
+
+    Tokens are halved first, down to the smallest pass there is; then its activations are made again on the
+    way back (`can_checkpoint` says whether that goes). The first costs nothing, the second a third more.
+    """
 
     passes: Passes
+    can_checkpoint: bool = True
 
     def run(self, work: Callable[[Passes], Found], longest: int, parameters: Iterable[nn.Parameter]) -> Found:
-        """What `work` returns, tried anew with passes of half the tokens whenever memory gives out.
+        """What `work` returns, tried anew with passes that take less whenever memory gives out.
 
         `longest` is the smallest pass there is: prompt and longest response, in tokens. What a failed try
         left in the gradients of `parameters` is dropped. Ranks that keep step cannot change their passes:
@@ -41,7 +46,8 @@ class Room:
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error) or self.passes.one_backward:
                     raise
-                if self.passes.tokens <= longest:
+                less = self._less(longest)
+                if less is None:
                     raise ModelError(
                         f"not enough memory for a pass over a single response ({longest} tokens with its "
                         f"prompt): wanted a machine with more, score.parameters with fewer, or weights "
@@ -52,4 +58,12 @@ class Room:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            self.passes = replace(self.passes, tokens=max(longest, self.passes.tokens // 2))
+            self.passes = less
+
+    def _less(self, longest: int) -> Passes | None:
+        """The passes to try next; None if nothing is left."""
+        if self.passes.tokens > longest:
+            return replace(self.passes, tokens=max(longest, self.passes.tokens // 2))
+        if self.can_checkpoint and not self.passes.checkpointing:
+            return replace(self.passes, checkpointing=True)
+        return None

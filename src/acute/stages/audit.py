@@ -16,6 +16,7 @@ from torch import Tensor
 
 from acute.core.estimators import pass_at_k_advantages
 from acute.errors import ModelError
+from acute.gradients.checkpointing import checkpointed
 from acute.gradients.dots import by_hooks
 from acute.gradients.engines import Passes, Task, chunks, expected, gradient_sum, taken
 from acute.gradients.forward import Sampled
@@ -84,30 +85,45 @@ def _direction(
     return found
 
 
-def _cut(scorer: Scorer, group: Group, fold: int) -> list[list[Tokens]]:
-    """The distinct responses of one prompt and fold, cut into passes of a row a response."""
+def _fold_task(scorer: Scorer, group: Group, fold: int) -> Task:
+    """The distinct responses of one prompt and fold, each once."""
     some = {row["token_ids"] for row in group.rows if row["fold"] == fold} if group.has_signal else set()
-    task = Task(scorer.prompt(group), sorted(some), np.ones((1, len(some))))
-    passes = replace(scorer.passes, share=False)
-    return [[task.responses[u] for u in chunk] for chunk in chunks(task, list(range(len(some))), passes)]
+    return Task(scorer.prompt(group), sorted(some), np.ones((1, len(some))))
+
+
+def _cut(task: Task, passes: Passes) -> list[list[Tokens]]:
+    """The responses of a task, cut into passes of a row a response."""
+    everyone = list(range(len(task.responses)))
+    cut = chunks(task, everyone, replace(passes, share=False))
+    return [[task.responses[u] for u in chunk] for chunk in cut]
+
+
+def _dots_of(scorer: Scorer, along: Direction, task: Task, passes: Passes) -> dict[Tokens, float]:
+    """⟨∇ ln π, direction⟩ of each response of a task."""
+    found = dict[Tokens, float]()
+    with checkpointed(scorer.model, passes.checkpointing):
+        for some in _cut(task, passes):
+            value = by_hooks(scorer.model, along, task.prompt, some, scorer.sampled)[0].double().cpu()
+            found.update(zip(some, value.tolist(), strict=True))
+    return found
 
 
 def _dots(
     scorer: Scorer, groups: Groups, mine: list[int], ranks: Ranks, fold: int, along: Direction
 ) -> Iterator[tuple[int, Group, dict[str, float]]]:
     """⟨∇ ln π, direction⟩ of the responses of one fold, by `response_id`, for each of this rank's prompts."""
-    own = sum(len(_cut(scorer, groups[index], fold)) for index in mine)
+    own = sum(len(_cut(_fold_task(scorer, groups[index], fold), scorer.passes)) for index in mine)
     join = scorer.keep_step(ranks, own, lambda: by_hooks(scorer.model, along, (0,), [(0,)], Sampled()))
     with tracked(f"dots {fold + 1}/{scorer.config.score.folds}", len(mine), shown=ranks.first) as tracker:
         for index in mine:
             group = groups[index]
-            prompt, at = scorer.prompt(group), dict[Tokens, float]()
-            for some in _cut(scorer, group, fold):
-                value = by_hooks(scorer.model, along, prompt, some, scorer.sampled)[0].double().cpu()
-                if not value.isfinite().all():
-                    first = group.distinct.index(some[int((~value.isfinite()).nonzero()[0])])
-                    raise ModelError(f"score, {group.named(first)}: its score_dot is not finite")
-                at.update(zip(some, value.tolist(), strict=True))
+            task, at = _fold_task(scorer, group, fold), dict[Tokens, float]()
+            if task.responses:
+                work = partial(_dots_of, scorer, along, task)
+                at = scorer.room.run(work, task.longest, scorer.parameters.values())
+            if odd := [response for response, value in at.items() if not np.isfinite(value)]:
+                named = group.named(group.distinct.index(odd[0]))
+                raise ModelError(f"score, {named}: its score_dot is not finite")
             rows = group.rows if at else []
             yield index, group, {r["response_id"]: at[r["token_ids"]] for r in rows if r["fold"] == fold}
             tracker.advance()

@@ -101,7 +101,7 @@ class Scorer:
     def made_of(self, group: Group) -> str:
         """Of all that a prompt's part comes from: weights, settings, tokens, and rewards of each fold."""
         config, scored = self.config, hashlib.blake2b(digest_size=16)
-        settings = config.score.model_dump(mode="json", exclude={"tokens_at_once"})
+        settings = config.score.model_dump(mode="json", exclude={"tokens_at_once", "checkpointing"})
         scored.update(repr([self.weights, config.seed, settings, self.sampled]).encode())
         rows = [(row["response_id"], row["fold"], row["reward"], row["token_ids"]) for row in group.rows]
         scored.update(repr([self.prompt(group), rows]).encode())
@@ -192,6 +192,7 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
     from acute.gradients.room import Room
     from acute.gradients.sharded import idle, in_backward
     from acute.gradients.sketch import Sketch
+    from acute.models.blocks import blocks_of
 
     config, policy, sharded = run.config, policy_of(run.config.model, shard_over), shard_over > 1
     weights = policy.fingerprint  # of the model itself: selecting parameters may add an adapter's
@@ -207,7 +208,13 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
             idle(policy.model)  # FSDP settles its arrangement in the first pass: let it be a whole one
             policy.model.zero_grad()
         pairs = ((tuple(prompt_tokens[g.prompt_id]), g.distinct) for g in groups if g.has_signal)
-        passes = Passes(config.score.tokens_at_once, may_share(policy.model, pairs, sampled), sharded)
+        passes = Passes(
+            config.score.tokens_at_once,
+            may_share(policy.model, pairs, sampled),
+            one_backward=sharded,
+            checkpointing=config.score.checkpointing,
+        )
+        room = Room(passes, blocks_of(policy.model) is not None)
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),
             tensors=len(parameters),
@@ -215,9 +222,7 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
         )
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         targets = in_backward(policy.model, parameters)
-        yield Scorer(
-            policy.model, parameters, targets, sketch, prompt_tokens, sampled, Room(passes), config, weights
-        )
+        yield Scorer(policy.model, parameters, targets, sketch, prompt_tokens, sampled, room, config, weights)
 
 
 def _refuse_sharding(run: Run, ranks: Ranks, over: int) -> None:
@@ -247,13 +252,14 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
         expected = [scorer.expected(group) for group in groups]
         facts.update(ranks=ranks.size, sharded_over=shard_over)
         facts.update(_measured(run, scorer, groups, expected, ranks))
-        facts["tokens_at_once"] = scorer.passes.tokens  # fewer than were asked for where memory gave out
         if run.config.score.engine == "dots":
             from acute.stages.audit import audit
 
             found = audit(run, scorer, groups, ranks.share([cost for _, cost in expected]), ranks)
             if ranks.first:
                 run.remember("checks", {"dots": found})
+        # where memory gave out not as was asked for
+        facts.update(tokens_at_once=scorer.passes.tokens, checkpointing=scorer.passes.checkpointing)
         if ranks.first:
             _gather(run, groups)
 

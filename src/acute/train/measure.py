@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from acute.errors import InputError
 from acute.gradients.engines import Passes, shared
 from acute.gradients.forward import Sampled, may_share
 from acute.gradients.parameters import selected
+from acute.gradients.room import Room
 from acute.gradients.sketch import Sketch
 from acute.measure.conflict import Curve, Measured, restricted
+from acute.models.blocks import blocks_of
 from acute.train.mitigate import Bounds
 from acute.train.rolled import Rolled
 from acute.train.target import Target
@@ -66,12 +69,14 @@ def gradient_sums(
         sketch = Sketch(parameters.items(), size, seed=0)
         tasks = [group.task(folds) for group in rolled if group.has_signal]
         share = may_share(model, [(task.prompt, task.responses) for task in tasks], sampled)
-        passes = Passes(tokens_at_once, share)
+        room = Room(Passes(tokens_at_once, share), blocks_of(model) is not None)
         for group in rolled:
             if not group.has_signal:
                 found.append(np.zeros((folds, 2, size), np.float32))
                 continue
-            scored = shared(model, parameters, sketch, group.task(folds), sampled, passes)
+            task = group.task(folds)
+            work = partial(shared, model, parameters, sketch, task, sampled)
+            scored = room.run(work, task.longest, parameters.values())
             found.append(scored.sketch_GD.reshape(folds, 2, -1))
     return found
 

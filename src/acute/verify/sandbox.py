@@ -2,7 +2,8 @@
 
 Every program gets a sandbox of its own: no network, no process but its own, a root folder that holds Python's
 standard library and C libraries alone and cannot be written to, 16 MiB of scratch space in memory, and limits
-on CPU time, memory, file size and threads. When the sandbox is closed, all that ran in it is dead.
+on CPU time, memory, file size and threads. When the sandbox is closed, all that ran in it is dead; when the
+process that started it ends, the warden ends it.
 """
 
 import contextlib
@@ -13,11 +14,13 @@ import json
 import marshal
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,7 @@ from typing import Any, Literal, NamedTuple
 
 from acute.errors import OutsideError
 from acute.verify.seccomp import call_filter
+from acute.verify.warden import watch_over
 
 Kind = Literal["bubblewrap", "none-unsafe"]
 INSIDE = Path(__file__).parent / "inside"
@@ -32,6 +36,7 @@ MODULES = ("codec", "limits", "candidate", "judge")
 SCRATCH = 16 << 20  # bytes
 # users that no system gives to anybody; a new one for each sandbox, so that each has its own count of tasks
 FIRST_UID, UIDS = 1_900_000_000, 200_000_000
+PATIENCE = 60.0  # seconds in which bubblewrap has made its namespaces on the busiest machine
 UNSAFE = 'verify.sandbox = "none-unsafe"'
 
 
@@ -123,9 +128,35 @@ class Process:
     """A running sandbox. `kill` ends all that is in it."""
 
     def __init__(self, process: subprocess.Popen[bytes], status: int | None) -> None:
+        """Raises SandboxError if it did not start, or OSError; nothing is left of it then."""
         self.process, self._status = process, status
         self._walled = status is not None
         self._told = b""
+        try:
+            self._first = os.pidfd_open(self._first_process())
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # so early the first process is still of this group
+            process.wait()
+            if self._status is not None:
+                os.close(self._status)
+            raise
+
+    def _first_process(self) -> int:
+        """The first process of the namespace: with it all others die, then bubblewrap ends."""
+        if not self._walled:
+            return self.process.pid
+        end = time.monotonic() + PATIENCE
+        while (first := self._fact("child-pid")) is None:
+            left = end - time.monotonic()
+            if self._status is None or not select.select([self._status], [], [], max(0.0, left))[0]:
+                raise SandboxError("bubblewrap did not start: see `acute doctor`")
+        return first
+
+    def open_gate(self, gate: int) -> None:
+        """Let it begin. From here on it ends with this process, whatever happens. Raises OSError."""
+        watch_over(self._first)
+        os.write(gate, b"g")
 
     def _read_status(self) -> None:
         """What bubblewrap itself has said so far; the program has no way to that pipe."""
@@ -150,15 +181,12 @@ class Process:
 
     def kill(self) -> None:
         """End everything in the sandbox, and wait until it is gone."""
-        first = self._fact("child-pid")
         if self.process.poll() is None:
-            try:  # the first process of the namespace: with it all others die, then bubblewrap ends
-                if first is None:
-                    os.killpg(self.process.pid, signal.SIGKILL)
-                else:
-                    os.kill(first, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+            try:
                 self.process.wait(5)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
+            except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
 
@@ -169,6 +197,7 @@ class Process:
         if self._status is not None:
             os.close(self._status)
             self._status = None
+        os.close(self._first)
 
     def exit_status(self, seconds: float) -> int | None:
         """The program's exit status, 128 + n for signal n; None if it was killed from here or never began."""
@@ -193,25 +222,40 @@ class Sandbox:
     ) -> Process:
         """Start `role` (candidate or judge) with these ends of pipes. Raises SandboxError if it cannot be."""
         uid = random.SystemRandom().randrange(FIRST_UID, FIRST_UID + UIDS) if self.variant.uid else 0
-        if role == "judge":
-            arguments = [str(uid)]
-        else:
-            most = self.limits
-            numbers = (uid, most.seconds, most.memory, most.file_size, most.tasks)
-            arguments = [*mode, *map(str, numbers)]
-        if self.kind == "none-unsafe":
-            return _start_unsafe(role, arguments, stdin, stdout, program)
-        return _start(self.variant, role, arguments, stdin, stdout, program)
+        most = self.limits
+        numbers = () if role == "judge" else (most.seconds, most.memory, most.file_size, most.tasks)
+        with contextlib.ExitStack() as gates:
+            gate, opens = os.pipe2(os.O_CLOEXEC)
+            gates.callback(os.close, gate)
+            gates.callback(os.close, opens)
+            start = Start(role, [str(gate), *mode, *map(str, (uid, *numbers))], stdin, stdout, gate, program)
+            process = _start_unsafe(start) if self.kind == "none-unsafe" else _start(self.variant, start)
+            try:
+                process.open_gate(opens)
+            except OSError as error:
+                process.close()
+                raise SandboxError(f"could not have the sandbox watched over: {error}") from error
+        return process
 
 
-def _start(
-    variant: Variant, role: str, arguments: list[str], stdin: int, stdout: int, program: bytes | None
-) -> Process:
+class Start(NamedTuple):
+    """What is started: a role, its arguments, its ends of pipes, and the program that it has as a file."""
+
+    role: str
+    arguments: list[str]
+    stdin: int
+    stdout: int
+    gate: int
+    program: bytes | None
+
+
+def _start(variant: Variant, start: Start) -> Process:
     files = {f"/code/acute/verify/inside/{name}.pyc": _compiled(name) for name in MODULES}
-    if role == "candidate":
+    arguments = start.arguments
+    if start.role == "candidate":
         del files["/code/acute/verify/inside/judge.pyc"]
-    if program is not None:
-        files["/code/program.py"] = program
+    if start.program is not None:
+        files["/code/program.py"] = start.program
         arguments = [*arguments, "/code/program.py"]
     with contextlib.ExitStack() as stack:
 
@@ -220,25 +264,25 @@ def _start(
             passed.append(file)
             return str(file)
 
-        passed: list[int] = []
+        passed = [start.gate]
         options = ["bwrap", *_walls(variant), *_folders()]
-        if role == "candidate":
-            # the parent is the thread that starts it and waits for it; a judge serves many threads, and ends
-            # by itself when its socket is closed
-            options.append("--die-with-parent")
         for folder in ("/code", "/code/acute", "/code/acute/verify", "/code/acute/verify/inside"):
             options += ["--dir", folder]
         for path, content in files.items():
             options += ["--perms", "0444", "--ro-bind-data", kept(sealed(content)), path]
-        if (rules := call_filter(processes=role == "judge")) is not None:
+        if (rules := call_filter(processes=start.role == "judge")) is not None:
             options += ["--seccomp", kept(sealed(rules))]
         status, told = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(status, False)
-        options += ["--json-status-fd", kept(told), "--remount-ro", "/", "--clearenv"]
+        # open for reading too: were nobody left who reads, telling would end bubblewrap amid its set-up
+        both = os.open(f"/proc/self/fd/{told}", os.O_RDWR | os.O_CLOEXEC)
+        os.close(told)
+        options += ["--json-status-fd", kept(both), "--remount-ro", "/", "--clearenv"]
         for key, value in _environment("/py/lib", "/code").items():
             options += ["--setenv", key, value]
-        command = [*options, "--", "/py/bin/python", *_python(role, arguments)]
-        return _popen(command, stdin, stdout, passed, None, status)
+        command = [*options, "--", "/py/bin/python", *_python(start.role, arguments)]
+        process = _popen(command, start, passed, None, status)
+    return Process(process, status)
 
 
 def _walls(variant: Variant) -> list[str]:
@@ -251,34 +295,32 @@ def _walls(variant: Variant) -> list[str]:
     return walls
 
 
-def _start_unsafe(role: str, arguments: list[str], stdin: int, stdout: int, program: bytes | None) -> Process:
+def _start_unsafe(start: Start) -> Process:
     folder = INSIDE.parent.parent.parent
     environment = _environment(os.environ.get("LD_LIBRARY_PATH", ""), str(folder))
-    passed = []
-    if program is not None:
-        passed = [sealed(program)]
-        arguments = [*arguments, f"/dev/fd/{passed[0]}"]
-    try:
-        command = [str(Path(sys.executable).resolve()), *_python(role, arguments)]
-        return _popen(command, stdin, stdout, passed, environment, None)
-    finally:
-        for file in passed:
-            os.close(file)
+    passed, arguments = [start.gate], start.arguments
+    with contextlib.ExitStack() as stack:
+        if start.program is not None:
+            passed.append(sealed(start.program))
+            stack.callback(os.close, passed[-1])
+            arguments = [*arguments, f"/dev/fd/{passed[-1]}"]
+        command = [str(Path(sys.executable).resolve()), *_python(start.role, arguments)]
+        process = _popen(command, start, passed, environment, None)
+    return Process(process, None)
 
 
 def _popen(
     command: list[str],
-    stdin: int,
-    stdout: int,
+    start: Start,
     passed: list[int],
     environment: dict[str, str] | None,
     status: int | None,
-) -> Process:
+) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
-            stdin=stdin,
-            stdout=stdout,
+            stdin=start.stdin,
+            stdout=start.stdout,
             stderr=subprocess.DEVNULL,
             pass_fds=passed,
             env=environment,
@@ -289,7 +331,6 @@ def _popen(
         if status is not None:
             os.close(status)
         raise SandboxError(f"could not start {command[0]}: {error.strerror}") from error
-    return Process(process, status)
 
 
 @functools.cache

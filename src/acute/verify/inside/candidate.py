@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from acute.verify.inside.codec import Handle, Unreadable, pack, receive, send, unpack
-from acute.verify.inside.limits import drop_to, limit
+from acute.verify.inside.limits import drop_to, limit, wait_at
 
 MOST_ITEMS = 1_000_000  # of an iterator that the judge asks for
 
@@ -99,8 +99,9 @@ def run_as_program(path: str) -> None:
 
 
 def main() -> None:
-    """`candidate.py MODE UID SECONDS MEMORY FILE_SIZE TASKS [PATH]`."""
-    mode, uid, seconds, memory, file_size, tasks, *path = sys.argv[1:]
+    """`candidate.py GATE MODE UID SECONDS MEMORY FILE_SIZE TASKS [PATH]`."""
+    gate, mode, uid, seconds, memory, file_size, tasks, *path = sys.argv[1:]
+    wait_at(int(gate))
     drop_to(int(uid))
     limit(float(seconds), int(memory), int(file_size), int(tasks))
     # `site`, which sets them, is not loaded

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from acute.verify.inside.codec import Unreadable, pack, receive, send, unpack
-from acute.verify.inside.limits import drop_to, limit
+from acute.verify.inside.limits import drop_to, limit, wait_at
 
 MARK = "__acute_check__"
 SHORT = 4096  # bytes of an answer that says no more than that the program is loaded, or has a name
@@ -270,8 +270,10 @@ def _child(job_file: int, requests: int, answers: int, results: int) -> None:
 
 
 def main() -> None:
-    """`judge.py UID`: a program and its tests for every message on standard input, until it ends."""
-    drop_to(int(sys.argv[1]))
+    """`judge.py GATE UID`: a program and its tests for every message on standard input, until it ends."""
+    gate, uid = map(int, sys.argv[1:])
+    wait_at(gate)
+    drop_to(uid)
     parent = socket.socket(fileno=0)
     parent.sendall(b"r")
     while True:

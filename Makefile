@@ -46,7 +46,8 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	for b in bench/bench_*.py; do $(BIN)/python $$b || exit 1; done
+	failed=; for b in bench/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$b || failed="$$failed $$b"; done; \
+	  test -z "$$failed" || { echo "failed, or a bound missed:$$failed"; exit 1; }
 
 fuzz: $(VENV)/.dev
 	ACUTE_FUZZ=100000 $(BIN)/python -m pytest -v --durations=0 -o timeout=0 $(FUZZ)

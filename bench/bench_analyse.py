@@ -27,7 +27,7 @@ import pyarrow as pa
 from acute.config import parse
 from acute.gradients.store import write_sketches
 from acute.run import Run
-from ratios import RESULTS, record
+from ratios import earlier, kept, record
 
 N_MOST, n, FOLDS, K = 31_250, 32, 2, 16
 STAGE = [(500, 65_536), (2_000, 4_096), (10_000, 1_024), (N_MOST, 1_024), (100_000, 1_024)]
@@ -236,10 +236,10 @@ def main():
     parser.add_argument("--stage-repeat", type=int, default=3, help="of the whole stage")
     parser.add_argument("--most", type=int, default=N_MOST, help="the whole stage up to so many prompts")
     options = parser.parse_args()
-    kept = RESULTS / "analyse.json"  # sizes that are not measured now stay
-    rows = json.loads(kept.read_text())["rows"] if kept.exists() else {}
+    rows, versions = earlier("analyse")  # sizes that are not measured now stay
     with tempfile.TemporaryDirectory() as scratch:
-        rows["counts"] = counts_part(Path(scratch) / "counts", options.repeat, options.peer)
+        counts = counts_part(Path(scratch) / "counts", options.repeat, options.peer)
+        rows["counts"] = kept(counts, rows.get("counts", {}), versions, ("passk-inference", "scorio"))
         record("analyse", rows)
         for N, size in STAGE:
             if options.most >= N:

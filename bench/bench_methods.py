@@ -8,8 +8,8 @@ Random Llamas of 5.2 million parameters (4.2 with tied embeddings), float32: 8 d
 tokens behind one prompt of 64, as 8 rows of 128. Each method gives the inner products of the responses'
 gradients; the error is ‖found - true‖ / ‖true‖ (Frobenius), where one backward a response is true. TRAK and
 Bergson project, so their error is that of a projection of the size they got; Bergson's also leaves out what
-lies outside the linear layers under the model's base. A peer that is not installed, or fails, leaves a row
-that says why.
+lies outside the linear layers under the model's base. A peer that fails leaves a row that says why; of one
+that is not installed the row of an earlier run is kept, and marked.
 """
 
 import copy
@@ -26,7 +26,7 @@ from acute.gradients.parameters import selected
 from acute.gradients.sketch import Sketch
 from acute.stages.policy import policy_of
 from bench_score import SAMPLED, plain, task
-from ratios import interleaved, ratios, record
+from ratios import earlier, interleaved, kept, ratios, record
 
 VOCABULARY, PLAIN = 4096, "plain forward + backward"
 RAISED = (ImportError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, AssertionError)
@@ -190,14 +190,15 @@ def methods(model, work, rounds, without=()):
     ways["acute: sketch of each response"] = lambda: by_sketch(model, prompt, rows)
     for name, way in ways.items():
         if name in without:
-            failed[name] = without[name]
+            failed[name] = {"failed": without[name]}
             continue
         try:
             run = way()
             grams[name] = run()
         except RAISED as error:  # that a peer fails is a finding
-            failed[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:90]}"
-            print(f"{name}: {failed[name]}")
+            why = f"{type(error).__name__}: {str(error).splitlines()[0][:90]}"
+            failed[name] = {"failed": why, "installed": not isinstance(error, ImportError)}
+            print(f"{name}: {why}")
         else:
             contenders[name] = run
     contenders["acute: sketch of each fold and outcome"] = by_groups(model, [work])
@@ -207,7 +208,7 @@ def methods(model, work, rounds, without=()):
     true = grams["one backward a response"]
     for name, gram in grams.items():
         found[name]["error"] = float((gram - true).norm() / true.norm())
-    found.update({name: {"failed": why} for name, why in failed.items()})
+    found.update(failed)
     del found[PLAIN]
     return found
 
@@ -256,6 +257,8 @@ def main() -> None:
         "cost": curve(dict(cases(llama(128, tied=False))), rounds),
         "SmolLM2": smollm2(min(rounds, 3)),
     }
+    before, versions = earlier("methods")
+    rows = {part: kept(found, before.get(part, {}), versions, PEERS) for part, found in rows.items()}
     for part, found in rows.items():
         for name, row in found.items():
             print(part, name, {key: row[key] for key in ("median", "error", "failed") if key in row})

@@ -6,7 +6,8 @@
 SmolLM2-135M, float32, all parameters. Bergson's scorer takes the derivative of each response's loss along one
 given direction, in the linear layers under the model's base (no embedding, norms or head); the sketch of the
 same rows answers for every direction in all parameters. The pass that finds the direction is not counted
-for Bergson. One backward a response is timed on 16 of the quickstart's 256 responses, and taken 16 times.
+for Bergson; where it is not installed, its rows of an earlier run are kept, and marked. One backward a
+response is timed on 16 of the quickstart's 256 responses, and taken 16 times.
 """
 
 import sys
@@ -25,7 +26,7 @@ from acute.gradients.sketch import Sketch
 from acute.rollout.hf import Sampling, sample
 from acute.stages.policy import policy_of
 from bench_score import ROWS, SAMPLED, long_work, run_shared, short_run, task, work_of
-from ratios import interleaved, ratios, record
+from ratios import earlier, interleaved, kept, ratios, record
 
 QUICKSTART_N, TIMED = 256, 16
 
@@ -93,7 +94,9 @@ def main() -> None:
     faster = {name: ratios(times, "acute")["peer"] for name, times in found.items()}
     for name, ratio in faster.items():
         print(f"{name}: {ratio.median:.1f} times the sketch ({ratio.smallest:.1f} to {ratio.largest:.1f})")
-    record("peers", {name: ratio._asdict() for name, ratio in faster.items()})
+    rows = {name: ratio._asdict() for name, ratio in faster.items()}
+    before, versions = earlier("peers")
+    record("peers", kept(rows, before, versions, before))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,32 @@ def _processor() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def earlier(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Rows and versions of `results/NAME.json` as it is; both empty where there is none."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {}, {}
+    found = json.loads(path.read_text())
+    return found["rows"], found["versions"]
+
+
+def kept(
+    found: dict[str, Any], before: Mapping[str, Any], versions: Mapping[str, str], peers: Iterable[str]
+) -> dict[str, Any]:
+    """`found`, with the rows that an earlier run has of peers that are not installed now.
+
+    A peer is not installed if it has no row, or one with `installed` false. A kept row says under `earlier`
+    which versions it was measured with.
+    """
+    rows = dict(found)
+    for peer in peers:
+        absent = peer not in found or not found[peer].get("installed", True)
+        if absent and peer in before and "failed" not in before[peer]:
+            rows[peer] = {"earlier": dict(versions), **before[peer]}
+            print(f"{peer}: not installed, so not measured now; the row of an earlier run is kept")
+    return rows
 
 
 def record(name: str, rows: Any) -> None:

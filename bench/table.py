@@ -19,9 +19,10 @@ def _rows(name):
 
 
 def _spread(ratio):
+    spread = f"{ratio['smallest']:.2f} to {ratio['largest']:.2f}"
     if ratio["smallest"] == ratio["largest"]:
-        return f"{ratio['median']:.2f}", "one run"
-    return f"{ratio['median']:.2f}", f"{ratio['smallest']:.2f} to {ratio['largest']:.2f}"
+        spread = "one run"
+    return f"{ratio['median']:.2f}", spread + (", an earlier run" if "earlier" in ratio else "")
 
 
 def _of_scoring(short, long, plain):
@@ -37,11 +38,12 @@ def _of_scoring(short, long, plain):
     if not long:
         return
     yield "sketch, long answers (128 + 256 tokens, n = 8)", plain, *_spread(long["sketch"]), "≤ 0.9"
-    runs = "one run" if long["sketch"]["rounds"] == 1 else ""
     for name in ("dots: along 1 by hooks", "dots: along 1, forward, shared"):
         if name in long:
             total = long["dots: direction"]["median"] + long[name]["median"]
+            runs = "one run" if long[name]["rounds"] == 1 else ""
             yield f"direction and {name}, long answers", plain, f"{total:.2f}", runs, "≤ 1.8"
+    runs = "one run" if long["sketch"]["rounds"] == 1 else ""
     more = long["dots: along 4 by hooks"]["median"] / long["dots: along 1 by hooks"]["median"]
     yield "dots along 4 directions, long answers", "along 1", f"{more:.2f}", runs, "≤ 2.1"
 

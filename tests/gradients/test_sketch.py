@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from acute.gradients import sketch as module
 from acute.gradients.sketch import Sketch
 
 SHAPES = {"embed": (11, 30), "bias": (7,), "up": (64, 5), "norm": (64,), "one": (1,)}
@@ -75,6 +76,30 @@ def test_the_same_seed_gives_the_same_sketch_and_another_seed_another():
     first, again, other = (Sketch(parameters(), 64, seed).fold(gradients(0)) for seed in (3, 3, 4))
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     assert not torch.allclose(first, other)
+
+
+@pytest.mark.parametrize("size", [8, 25])
+@pytest.mark.parametrize("batch", [60, 10**6], ids=["some at once", "all at once"])
+def test_pieces_at_once_are_the_pieces_one_by_one(size, batch, monkeypatch):
+    """As on a GPU: whole gradients, and tiles that begin and end within a piece."""
+    x, single = gradients(0), Sketch(parameters(), size, 3)
+    wanted = single.fold(x)
+    monkeypatch.setattr(module, "BATCHED_ON", {"cpu"})
+    monkeypatch.setattr(module, "BATCH", batch)
+    pieces, add = [], module._Sum._add_pieces
+    monkeypatch.setattr(
+        module._Sum, "_add_pieces", lambda *given: pieces.append(len(given[3])) or add(*given)
+    )
+    torch.testing.assert_close(single.fold(x), wanted, rtol=1e-12, atol=1e-12)
+    assert max(pieces) == min(batch // size, 330 // size)
+    tiles = module._Sum(single)
+    for index, gradient in enumerate(x):
+        if gradient.dim() == 1:
+            tiles.add(index, gradient)
+            continue
+        for first in range(0, len(gradient), 3):
+            tiles.add_rows(index, slice(first, first + 3), gradient[first : first + 3])
+    torch.testing.assert_close(tiles.take(), wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_each_parameter_has_a_place_of_its_own():

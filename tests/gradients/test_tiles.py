@@ -99,6 +99,15 @@ def test_after_the_block_modules_are_as_they_were_even_after_an_error():
     assert not any("forward" in vars(module) for module in model.modules())
 
 
+def test_a_token_that_is_fed_often_is_summed_in_float32():
+    """1,001 times 2⁻⁹, which bfloat16 does not hold."""
+    embed, found = nn.Embedding(3, 4).bfloat16(), []
+    with in_tiles(embed, {embed.weight: lambda _, gradient: found.append(gradient)}):
+        (embed(torch.ones(1001, dtype=torch.long)) * 2**-9).sum().backward()
+    assert found[0].dtype == torch.float32
+    torch.testing.assert_close(found[0], torch.full((1, 4), 1001 * 2**-9))
+
+
 def test_under_autocast_autograd_does_it():
     """There a layer computes in another type than its weight's."""
     model = Tied().float()

@@ -11,7 +11,7 @@ nothing the size of the model is kept, and folding reads the gradient once.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 from acute.gradients.sharded import whole
 from acute.gradients.tiles import in_tiles
+
+BATCHED_ON = {"cuda"}  # where a kernel a piece would be mostly its launch; a CPU's caches like single pieces
+BATCH = 2**22  # numbers of whole pieces that are folded at once, on the way several times over
 
 
 def _generator(seed: int, label: str) -> torch.Generator:
@@ -38,11 +41,17 @@ class _Pieces:
     shift: list[int]
     offset: list[int]
     sign: list[float]
+    _beside: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     def on(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shifts, offsets and signs as tensors beside another."""
-        places = torch.tensor([self.shift, self.offset], device=like.device)
-        return places[0], places[1], torch.tensor(self.sign).to(like)
+        """Shifts, offsets and signs as tensors beside another; they travel once."""
+        key = like.device, like.dtype
+        if key not in self._beside:
+            shift, offset = torch.tensor([self.shift, self.offset], device=like.device)
+            self._beside[key] = shift, offset, torch.tensor(self.sign).to(like)
+        return self._beside[key]
 
 
 class Sketch:
@@ -148,13 +157,35 @@ class _Sum:
         """Add numbers of one parameter that stand side by side, from its number `first` on."""
         assert self.wide is not None
         size, pieces, done = self.sketch.size, self.sketch._pieces[index], 0
+        batch = max(1, BATCH // size) if flat.device.type in BATCHED_ON else 1
         while done < len(flat):
             r, inside = divmod(first + done, size)
+            whole_pieces = min(batch, (len(flat) - done) // size)
+            if inside == 0 and whole_pieces > 1:
+                length = whole_pieces * size
+                self._add_pieces(index, r, flat.narrow(0, done, length).view(-1, size))
+                done += length
+                continue
             length = min(size - inside, len(flat) - done)
             signs = self.signs.narrow(0, pieces.offset[r] + inside, length)
             here = self.wide.narrow(0, pieces.shift[r] + inside, length)
             here.addcmul_(flat.narrow(0, done, length), signs, value=pieces.sign[r])
             done += length
+
+    def _add_pieces(self, index: int, first: int, piece_RD: Tensor) -> None:
+        """Add whole pieces of one parameter, from its piece `first` on, in a few kernels and without atomics.
+
+        Each signed piece is written twice, one copy behind the other; the window that begins `shift` before
+        the second copy is the rolled piece.
+        """
+        assert self.wide is not None
+        R, size = piece_RD.shape
+        shift, offset, sign = (part[first : first + R] for part in self.sketch._pieces[index].on(self.wide))
+        signs = self.signs.unfold(0, size, 1).index_select(0, offset)
+        signed = signs.mul_(sign[:, None]).mul_(piece_RD)
+        twice = signed[:, None].expand(R, 2, size).reshape(-1)
+        start = 2 * size * torch.arange(R, device=shift.device) + size - shift
+        self.wide[:size].add_(twice.unfold(0, size, 1).index_select(0, start).sum(0))
 
     def _add_scattered(self, index: int, rows: Tensor, flat: Tensor) -> None:
         """Add whole rows of a matrix that stand anywhere."""

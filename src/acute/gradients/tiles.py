@@ -58,9 +58,10 @@ class _Embedding(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[None, None, None, None]:
         (ids,) = ctx.saved_tensors
         rows, where = ids.reshape(-1).unique(return_inverse=True)
-        total = grad.new_zeros(len(rows), grad.shape[-1]).index_add_(
-            0, where, grad.reshape(-1, grad.shape[-1])
-        )
+        flat = grad.reshape(-1, grad.shape[-1])
+        # a GPU adds number by number: in bfloat16 the sum over some hundred equal tokens would stand still
+        wide = torch.promote_types(grad.dtype, torch.float32)
+        total = flat.new_zeros(len(rows), flat.shape[-1], dtype=wide).index_add_(0, where, flat.to(wide))
         if ctx.padding is not None:  # such a row is never trained
             total, rows = total[rows != ctx.padding], rows[rows != ctx.padding]
         ctx.on_rows(rows, total)

@@ -129,7 +129,7 @@ def _make_folder(path: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[None]:
     """Hold a folder for this process; the system lets go if the process dies.
 
     Raises InputError if another process holds it, OutsideError if it cannot be locked.
@@ -189,7 +189,7 @@ class Run:
         path = Path(path)
         if not (path / "run.json").exists():
             _make_folder(path)
-        with _held(path):
+        with held(path):
             if (path / "run.json").exists():
                 run = cls.open(path)
                 run._accept(config)
@@ -264,7 +264,7 @@ class Run:
         What another process has done since the folder was opened is taken over, and what a killed one
         left half written is removed. Raises InputError if another process holds it.
         """
-        with _held(self.path):
+        with held(self.path):
             now = Run.open(self.path)
             if now.config != self.config:
                 raise InputError(

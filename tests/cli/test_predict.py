@@ -8,6 +8,7 @@ from bench.scorecard_smollm2 import Mix, dot, step_through
 from typer.testing import CliRunner
 
 from acute.cli.main import app
+from acute.cli.predict import _unknown
 from acute.config import load
 from acute.core.objectives import parse
 from acute.errors import ConfigError, InputError, NotEnoughData
@@ -101,6 +102,14 @@ def test_the_table_says_when_the_step_is_too_long(scored):
     done = ask(scored.path, "--step-length", 3)
     assert done.exit_code == 0 and "take a shorter step" in done.stdout
     assert "take a shorter step" not in ask(scored.path, "--step-length", 1e-4).stdout
+
+
+def test_what_is_unknown_says_why():
+    unknown = {"population.1": "too few", "population.8": "too few", "first_order.8": "no"}
+    assert _unknown(unknown) == [
+        "?: prompts like these, pass@1, pass@8: too few",
+        "?: to first order, pass@8: no",
+    ]
 
 
 def test_objectives_and_estimators_of_the_same_weight_agree(scored):

@@ -168,8 +168,30 @@ def test_first_order_holds_for_short_steps_and_not_for_long_ones():
 
 def test_a_single_prompt_has_no_population():
     rolled = world(N=1).roll(64, 2, np.random.default_rng(0))
-    found = predict(Measured(*rolled, np.inf), parse("pass@2").advantages, KS, length=0.1).changes[0]
-    assert found.population is None and found.first_order is not None
+    found = predict(Measured(*rolled, np.inf), parse("pass@2").advantages, KS, length=0.1)
+    assert found.changes[0].population is None and found.changes[0].first_order is not None
+    for k in KS:
+        assert found.reasons[f"population.{k}"] == "one prompt says nothing of others"
+
+
+def test_what_is_unknown_has_its_reason_and_nothing_else():
+    """Of few prompts a step of given length has no known size; for a step η only pass@9 of 8 is unknown."""
+    measured = Measured(*world(N=6).roll(16, 2, np.random.default_rng(0)), np.inf)
+    f = parse("pass@4").advantages
+    assert predict(measured, f, (1, 9), eta=1.0).reasons == {
+        "first_order.9": "more rewarded responses a prompt are needed for this k than there are"
+    }
+    told = set()
+    for seed in range(8):
+        measured = Measured(*world(N=6).roll(16, 2, np.random.default_rng(seed)), np.inf)
+        found = predict(measured, f, (1,), length=0.1)
+        (change,) = found.changes
+        for name, estimate in (("first_order", change.first_order), ("population", change.population)):
+            known = estimate is not None and estimate.lo is not None and estimate.hi is not None
+            assert known == (f"{name}.1" not in found.reasons)
+        told |= set(found.reasons.values())
+    assert any("not positive: noise outweighs" in said for said in told)
+    assert any("not surely above 0" in said and "take more prompts" in said for said in told)
 
 
 def test_what_cannot_be_asked():

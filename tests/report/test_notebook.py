@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -9,6 +10,9 @@ import report_html
 import report_worlds as worlds
 
 import acute
+from acute.core.advantages.registry import ESTIMATORS
+from acute.core.objectives import pass_at_k
+from acute.core.profiler import profile, profile_real
 from acute.errors import InputError
 from acute.run import Analysis, Run
 
@@ -52,6 +56,17 @@ def test_an_analysis_is_a_dictionary_that_shows_itself(run):
     analysis = run.analysis()
     assert isinstance(analysis, Analysis) and json.loads(json.dumps(analysis)) == analysis
     assert analysis._repr_html_() in run._repr_html_()
+
+
+def test_a_profile_shows_its_verdict_and_its_weights():
+    rloo = ESTIMATORS["rloo"].advantage
+    page = report_html.parse(profile(rloo, pass_at_k(1), 8, 1, name="<b>mine</b>")._repr_html_())
+    assert page.all("p")[0].text.startswith("<b>mine</b>, groups of 8, k = 1: unbiased for pass@1; acts most")
+    assert "0.0211" in page.all("table")[0].text  # p, W(p) and f'(p) at p = 0.02
+    said = profile(ESTIMATORS["grpo"].advantage, pass_at_k(4), 8, 4)._repr_html_()
+    assert "biased for pass@4: by up to " in said
+    said = profile_real(ESTIMATORS["pkpo-loo-1"].advantage, np.array([0.0, 0.5, 1.0]), 6, 2)._repr_html_()
+    assert "against max@k of rewards 0, 0.5, 1" in said and '<th scope="col">left over</th>' in said
 
 
 def test_the_table_of_prompts_joins_by_id(run):

@@ -140,6 +140,7 @@ def test_numbers_have_the_digits_of_their_error(value, error, text):
 
 def test_estimates_without_interval_or_value():
     assert str(show({"value": 1.0, "se": 3e6, "lo": -1.0, "hi": 1.0})) == "1.0 (−1.0 to 1.0)"
+    assert str(show({"value": 3e-29, "se": 1e-30, "lo": 1e-30, "hi": 1.9e-24})) == "0 (0 to 1.90·10⁻²⁴)"
     assert str(show({"value": 0.5, "se": None, "lo": None, "hi": None})) == "0.5 (no interval)"
     assert str(show(None, "one prompt")) == "—  (one prompt)"
     assert str(show({"value": None, "reason": "why"}, "other")) == "—  (why)"

@@ -1,5 +1,8 @@
 """Functions of users, as they are: called in processes of their own, whatever they do."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from acute.errors import InputError
@@ -102,7 +105,7 @@ def test_a_threshold_counts_what_reaches_it(threshold, rewards):
     ("name", "message"),
     [
         ("tests.verify.custom_functions:not_there", "has no attribute 'not_there'"),
-        ("no_such_module:f", "No module named 'no_such_module'"),
+        ("no_such_module:f", f"no module 'no_such_module' in {Path.cwd()} or among what is .* {sys.prefix}"),
         ("tests.verify.custom_functions:number", "wanted a function, found int"),
         ("tests.verify.custom_functions:no_form", r"wanted a function of .*, found \(x, y\)"),
     ],

@@ -68,10 +68,22 @@ def _show(found: dict[str, Any]) -> None:
         typer.echo(
             "!: outside the first order's interval: at this length curvature counts; take a shorter step"
         )
+    for line in _unknown(found["reasons"]):
+        typer.echo(line)
     for reason, number in found["excluded"].items():
         typer.echo(f"{number} {reason}: left out", err=True)
     if found["never_right"]:
         typer.echo(f"{found['never_right']} prompts were never right: counted as not moving", err=True)
+
+
+def _unknown(reasons: dict[str, str]) -> list[str]:
+    """A line for each reason why something is unknown: "no interval of …"."""
+    headings = {"first_order": "to first order", "population": "prompts like these"}
+    where: dict[tuple[str, str], list[str]] = {}
+    for path, reason in reasons.items():
+        name, _, k = path.partition(".")
+        where.setdefault((headings[name], reason), []).append(f"pass@{k}")
+    return [f"?: {heading}, {', '.join(ks)}: {reason}" for (heading, reason), ks in where.items()]
 
 
 def _value(estimate: dict[str, float] | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -138,6 +139,16 @@ class Profile:
     zero_at_k: tuple[int, ...]
     """The k (of those it admits at this n) for which W is identically zero."""
 
+    def _repr_html_(self) -> str:
+        found = {
+            "proportional": f"{self.multiple or 0:.3g} times {self.objective}, the same for all prompts",
+            "biased": f"biased for {self.objective}: by up to {100 * self.bias:.0f} % of its largest weight",
+            "zero": "zero: it teaches nothing",
+        }.get(self.verdict, f"unbiased for {self.objective}")
+        like = "" if self.verdict == "zero" else f"; acts most like pass@{self.closest_k:.1f}"
+        said = f"{self.name or 'estimator'}, groups of {self.n}, k = {self.k}: {found}{like}"
+        return _as_html(said, {"p": self.p, "W(p)": self.weight, "declared": self.declared})
+
 
 def profile(
     advantage: Callable[[Any, int], Any],
@@ -197,6 +208,14 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=usable))
 
 
+def _as_html(said: str, columns: dict[str, Floats]) -> str:
+    """A sentence and a table, a row a p, for a notebook; names of estimators are escaped."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    rows = zip(*columns.values(), strict=True)
+    body = "".join("<tr>" + "".join(f"<td>{x:.3g}</td>" for x in row) + "</tr>" for row in rows)
+    return f"<p>{escape(said)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
 def _is_zero(advantage: Callable[[Any, int], Any], n: int, k: int) -> bool:
     found = asked_advantages(lambda r: advantage(r, k), n).difference  # the estimator was checked at one k
     return bool(np.abs(found).max() < 1e-12)
@@ -213,6 +232,12 @@ class RealProfile:
     """Best constant between E[A | r] and the score weight of max@k; unbiased if 1 at every p."""
     error: Floats
     """What that constant leaves over, a share of the root mean square of E[A | r]."""
+
+    def _repr_html_(self) -> str:
+        said = (
+            f"{self.name or 'estimator'}, against max@k of rewards {', '.join(f'{r:g}' for r in self.values)}"
+        )
+        return _as_html(said, {"p": self.p, "multiple": self.multiple, "left over": self.error})
 
 
 def profile_real(

@@ -225,6 +225,7 @@ def lifted(
     n = advantages.n
 
     def of_counts(responses: ArrayLike, successes: ArrayLike) -> tuple[Floats, Floats]:
+        """Advantages of a success and of a failure; 0 where there is none, NaN for fewer than n responses."""
         m, c = np.asarray(responses, float), np.asarray(successes, float)
         enough = m >= n
         success = _over_companions(advantages.success[1:], m - 1, np.maximum(c - 1, 0))

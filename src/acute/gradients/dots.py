@@ -158,6 +158,7 @@ class _Contraction:
         given = [(isinstance(a, Tensor), None if isinstance(a, Tensor) else a) for a in args]
 
         def along(own: Directions, grad: Tensor, *inputs: Tensor) -> Tensor:
+            """Shape (K, U): by forward differentiation of the module run once more."""
             primal, left = {key: module.get_parameter(key).detach() for key in own}, iter(inputs)
             fed = tuple(next(left).detach() if is_tensor else a for is_tensor, a in given)
             self.shared.again = True

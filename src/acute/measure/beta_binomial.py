@@ -55,6 +55,7 @@ def fit(n_N: Floats, c_N: Floats) -> Beta | None:
     n, c, times = _cells(n_N, c_N)
 
     def loss(x: Floats) -> tuple[float, Floats]:
+        """Minus the log-likelihood at (ln α, ln β), up to a constant, and its gradient."""
         a, b = np.exp(x)
         value = times @ (special.betaln(a + c, b + n - c) - special.betaln(a, b))
         whole = special.digamma(a + b) - special.digamma(a + b + n)

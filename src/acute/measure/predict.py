@@ -23,9 +23,11 @@ from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
 from acute.measure.conflict import Measured, finite_answers
 from acute.measure.intervals import fold_variance, from_error, prompt_variance, ratio
+from acute.measure.reasons import NEGATIVE
 
 Floats = NDArray[np.float64]
 NOWHERE = 1e300  # the end of an interval that has none on that side
+UNSURE = "‖{}‖ is not surely above 0, so a step of given length may be any one: {}, or give the step size η"
 SHORT = 0.1  # root mean square change of log-odds of the step that is taken where none is asked for
 
 
@@ -57,6 +59,8 @@ class Prediction(NamedTuple):
     log_odds_moved: float
     """Root mean square over prompts of the predicted change of log-odds."""
     changes: list[Change]
+    reasons: dict[str, str]
+    """Why a change or its interval is unknown, by its name and k: "population.16"."""
 
 
 class Slopes:
@@ -106,10 +110,30 @@ class Slopes:
         curved = self._curved(eta, normalised)
         population = [self._population(i, eta, normalised) for i in range(len(self.ks))]
         changes = [Change(*each) for each in zip(self.ks, first, curved, population, strict=True)]
+        reasons = {
+            f"{name}.{k}": self._reason(i, of, normalised)
+            for i, k in enumerate(self.ks)
+            for name, of, found in (
+                ("first_order", "finite", first),
+                ("population", "population", population),
+            )
+            if not _is_known(found[i])
+        }
         length = eta * np.sqrt(self.norm.finite) if self.norm.finite > 0 else None
         return Prediction(
-            eta, None if length is None else float(length), eta * self.log_odds_per_eta(), changes
+            eta, None if length is None else float(length), eta * self.log_odds_per_eta(), changes, reasons
         )
+
+    def _reason(self, i: int, of: str, normalised: bool) -> str:
+        """Why the change of pass@k, or its interval, is unknown."""
+        if of == "population" and self.N < 2:
+            return "one prompt says nothing of others"
+        if not np.isfinite(getattr(self.with_k[i], of)):
+            return "more rewarded responses a prompt are needed for this k than there are"
+        square = getattr(self.norm, of)
+        if normalised and not square > 0:
+            return NEGATIVE.format("∇J", square)
+        return UNSURE.format("∇J", "take more " + ("prompts" if of == "population" else "responses"))
 
     def _first_order(self, i: int, eta: float, normalised: bool) -> Estimate | None:
         product, own = self.with_k[i], self.norm.finite
@@ -172,6 +196,11 @@ class Slopes:
             room = float(np.mean(1 - (1 - p) ** k))  # as far as pass@k can fall
             found.append(from_error(value, eta * float(np.sqrt(variance)) / self.N, df, (-room, 1 - room)))
         return found
+
+
+def _is_known(estimate: Estimate | None) -> bool:
+    """Whether there is an estimate with both ends of its interval."""
+    return estimate is not None and estimate.lo is not None and estimate.hi is not None
 
 
 def _times(estimate: Estimate | None, by: float) -> Estimate | None:

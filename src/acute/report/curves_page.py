@@ -56,7 +56,7 @@ def _slug(title: str) -> str:
 
 def _figure(curves: Curves, x: Json) -> Json:
     """Curves that differ in colour, in symbol and, where colours come again, in their dashes."""
-    looks = [
+    looks: list[Json] = [
         {
             "line": {
                 "color": f"@series-{i % COLOURS + 1}",
@@ -67,6 +67,10 @@ def _figure(curves: Curves, x: Json) -> Json:
         }
         for i in range(len(curves))
     ]
+    for i, curve in enumerate(curves):
+        if "error_y" in curve:  # where bars coincide, those below show on both sides of those above
+            more = min(len(curves) - 1 - i, 3)
+            looks[i]["error_y"] = curve["error_y"] | {"thickness": 1.2 * (1 + more), "width": 3 + 2 * more}
     return {
         "data": [{**curve, **look} for curve, look in zip(curves, looks, strict=True)],
         "layout": layout(x, {"title": {"text": ""}, "zeroline": True, "zerolinecolor": "@axis"}, HEIGHT),

@@ -109,6 +109,8 @@ def _noted(run: Json, analysis: Json) -> list[str]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -7,6 +7,7 @@ Json = dict[str, Any]
 
 UNKNOWN = "could not be estimated"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LOPSIDED = 40  # times the error: wider is no interval of Student's t
 MOST_DIGITS = 5  # of a number whose error is very small
 
 
@@ -46,6 +47,8 @@ def number(value: float, error: float | None = None, signed: bool = False) -> st
         if not value:
             return "0"
         scaled = number(value / 10.0**exponent, (error or 0.0) / 10.0**exponent, signed)
+        if scaled.strip("0.") == "":
+            return "0"
         return f"{scaled}·10{str(exponent).translate(_SUPERSCRIPT)}"
     text = f"{value:+.{_places(value, error)}f}" if signed else f"{value:.{_places(value, error)}f}"
     if float(text) == 0:
@@ -74,6 +77,8 @@ def show(estimate: Json | None, reason: str = UNKNOWN, signed: bool = False) -> 
         error = (hi - lo) / 4
     if error is not None and lo is not None and hi is not None:
         error = min(error, hi - lo)  # an interval that is cut, as a cosine's at ±1, tells more than its error
+        if hi - lo > LOPSIDED * error:  # as of a weight near 0: the error is that of its lower end
+            error = (hi - lo) / 4
     interval = "no interval" if lo is None or hi is None else between(lo, hi, error, signed)
     return Shown(number(value, error, signed), interval, value, lo, hi)
 

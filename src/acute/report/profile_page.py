@@ -79,7 +79,7 @@ def _bar(bar: Json) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "not known" if share is None else f"{number(100 * share)} %"
+    return "not known" if share is None else f"{number(100 * share)}\N{NO-BREAK SPACE}%"
 
 
 def _truncated(cut: Json | None) -> str:

@@ -91,6 +91,7 @@ def predict(
             }
             for change in found.changes
         ],
+        "reasons": found.reasons,
     }
 
 

@@ -32,6 +32,7 @@ def verl_estimator(name: str, **settings: Any) -> Callable[[Any, int], Floats]:
     function = ADV_ESTIMATOR_REGISTRY[name]
 
     def advantage(rewards: Any, _k: int) -> Floats:
+        """As of one token a response; InputError where verl's function wants more than rewards."""
         groups, n = rewards.shape
         token_rewards = torch.as_tensor(np.asarray(rewards)).reshape(-1, 1)
         try:

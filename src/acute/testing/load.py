@@ -66,7 +66,9 @@ def _imported(name: str, module: str, attribute: str) -> Callable[..., Any]:
         with redirect_stdout(sys.stderr):
             loaded = import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{name}: no module {error.name!r} here or among what is installed") from error
+        raise ConfigError(
+            f"{name}: no module {error.name!r} in {here} or among what is installed in {sys.prefix}"
+        ) from error
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{name}: importing {module} raised {type(error).__name__}: {error}") from error
     found = getattr(loaded, attribute, None)

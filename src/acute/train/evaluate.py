@@ -116,6 +116,7 @@ def by_sampling(
     reward = reward_of(policy.tokenizer, policy.eos_ids, verify)
 
     def evaluate(model: Any, step: int) -> dict[str, Any]:
+        """Responses of `model`, by a seed that differs with the step."""
         now = Policy(model, policy.tokenizer, policy.eos_ids, policy.device)
         drawn = [
             some

@@ -1,16 +1,15 @@
 """`acute train`: one configuration, one folder, resumed where it was killed."""
 
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from acute import __version__
 from acute.errors import ConfigError, InputError, ModelError, OutsideError
+from acute.run import held
 from acute.table import write_atomically
 from acute.train.config import Training
 from acute.train.rewards import check_kinds, reward_of
@@ -76,19 +75,6 @@ def _same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
                     f"{folder} was made with {name} = {found!r}, found {wanted!r} now: choose another --out, "
                     f"or remove the folder"
                 )
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. InputError if another process holds it."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"another process works on {folder}: wait for it, or choose another --out"
-            ) from None
-        yield
 
 
 def _same_tokens(tokenizer: Any, texts: list[str]) -> None:
@@ -236,7 +222,7 @@ def train(config: Training, folder: Path) -> dict[str, Any]:
     """Train, from the last whole checkpoint if there is one; returns what the command prints."""
     if is_main():
         record = open_folder(folder, config)
-        with locked(folder):
+        with held(folder):
             return _train(config, folder, record)
     return _train(config, folder, {})
 

@@ -9,11 +9,11 @@ Three forms are known by the names of their parameters, and work unchanged:
 
 import asyncio
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from acute.errors import InputError
@@ -29,10 +29,19 @@ FORMS = "(completions, …), (solution_str, ground_truth, …) or (response, …
 
 
 def make(name: str, conversational: bool) -> Callable[[Columns], float | None]:
-    """In a worker: what gives the reward of one response, from its columns. Raises what the import raises."""
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
+    """In a worker: what gives the reward of one response, from its columns.
+
+    Raises InputError where a module is not found, else what the import raises.
+    """
+    here = str(Path.cwd())
+    sys.path.insert(0, here)  # as `python -m` does
     module, _, attribute = name.partition(":")
-    function = getattr(import_module(module), attribute)
+    try:
+        function = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"no module {error.name!r} in {here} or among what is installed in {sys.prefix}"
+        ) from None
     if not callable(function):
         raise TypeError(f"wanted a function, found {type(function).__name__}")
     parameters = inspect.signature(function).parameters

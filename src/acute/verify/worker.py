@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from acute.errors import AcuteError
+
 LONG = 500  # characters of a message that are kept
 GRACE_S = 2.0  # after the parent's deadline, this process ends by itself
 
@@ -39,7 +41,8 @@ def _said(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - the error of a user's function, which may fail at anything
         text = ""
-    return f"{type(error).__name__}: {text}"[:LONG]
+    said_for_users = isinstance(error, AcuteError)  # its kind tells them nothing
+    return (text if said_for_users else f"{type(error).__name__}: {text}")[:LONG]
 
 
 def _answer(task: Callable[[Any], Any], question: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 
 from acute.gradients.forward import (
     Sampled,
+    may_share,
     obeys_masks,
     pad,
     response_logprob,
@@ -41,6 +42,26 @@ def test_together_as_alone(name, way, responses):
     model, _ = policy(name)
     alone = [response_logprob(model, PROMPT, r, SAMPLED).item() for r in responses]
     np.testing.assert_allclose(together(model, way, responses), alone, rtol=0, atol=1e-10)
+
+
+def test_one_response_is_fed_without_a_mask_and_several_with_one():
+    """The fastest kernels of attention take none."""
+    model, _ = policy("llama-tied")
+    masks = []
+    hook = lambda _m, _a, kw: masks.append(kw["attention_mask"])  # noqa: E731
+    model.register_forward_pre_hook(hook, with_kwargs=True)
+    for responses in ([RESPONSES[-1]], RESPONSES[-2:]):
+        trie_logprobs(model, PROMPT, responses, SAMPLED)
+    assert [mask is None for mask in masks] == [True, False]
+
+
+def test_masks_are_tried_where_a_prompt_has_several_responses():
+    """The longest prompt has one, and would show nothing."""
+    for name, shares in (("llama-tied", True), (DEAF, False)):
+        model, _ = policy(name)
+        prompts = [((*PROMPT, *PROMPT), RESPONSES[-1:]), (PROMPT, RESPONSES)]
+        assert may_share(model, prompts, SAMPLED) is shares
+        assert not may_share(model, prompts[:1], SAMPLED)
 
 
 def test_a_model_that_refuses_such_a_mask_is_told_from_one_that_obeys():

@@ -44,13 +44,13 @@ CHUNK = 2**18  # numbers of two gradients that are multiplied at once; the chunk
 
 def inner_products(left: Sequence[list[Tensor]], right: list[Tensor]) -> Floats:
     """Inner products of some gradients with another (one tensor a parameter each), shape (len(left),)."""
-    found = np.zeros(len(left))
+    parts: list[list[Tensor]] = [[] for _ in left]  # each read on its own would make a GPU wait
     for *several, other in zip(*left, right, strict=True):
         pieces = other.flatten().split(CHUNK)
-        for i, tensor in enumerate(several):
+        for found, tensor in zip(parts, several, strict=True):
             pairs = zip(tensor.flatten().split(CHUNK), pieces, strict=True)
-            found[i] += sum(float(torch.dot(a, b)) for a, b in pairs)
-    return found
+            found.extend(torch.dot(a, b) for a, b in pairs)
+    return np.array([float(torch.stack(found).double().sum()) for found in parts])
 
 
 def exact_kernel(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acute.gradients.trie import Tokens, build, new_nodes
+from acute.gradients.trie import Tokens, Trie, build, new_nodes
 from acute.models.distribution import next_token_logprobs
 
 
@@ -46,6 +46,15 @@ def pad(rows: Sequence[Tokens], device: torch.device, side: str = "right") -> tu
     return ids, mask, positions
 
 
+def _mask(model: Any, before: int, trie: Trie) -> Tensor:
+    """What attention scores are masked with, (1, 1, tokens, tokens): tokens see the prompt and ancestors."""
+    size = before + len(trie.token_T)
+    may_see = torch.ones(size, size, dtype=torch.bool).tril()
+    may_see[before:, before:] = torch.from_numpy(trie.may_see())
+    mask = torch.zeros(1, 1, size, size, dtype=model.dtype, device=model.device)
+    return mask.masked_fill_(~may_see.to(model.device), torch.finfo(model.dtype).min)
+
+
 def trie_logprobs(
     model: Any,
     prompt: Tokens,
@@ -55,19 +64,15 @@ def trie_logprobs(
 ) -> Tensor:
     """ln π of each distinct response, shape (U,), prompt and shared beginnings computed once.
 
-    The model must obey a mask of its caller's and given positions in every layer; `obeys_masks` tells.
-    `call` takes the model's place in the forward pass.
+    The model must obey a mask of its caller's and given positions in every layer; `obeys_masks` tells. A
+    single response needs none, and goes the way of the fastest attention kernels. `call` takes the model's
+    place in the forward pass.
     """
     trie, before, device = build(responses), len(prompt), model.device
-    size = before + len(trie.token_T)
-    kept = size - before + 1  # the prompt's last token and every node
-    may_see = torch.ones(size, size, dtype=torch.bool).tril()
-    may_see[before:, before:] = torch.from_numpy(trie.may_see())
-    mask = torch.zeros(1, 1, size, size, dtype=model.dtype, device=device)
-    mask.masked_fill_(~may_see.to(device), torch.finfo(model.dtype).min)
+    kept = len(trie.token_T) + 1  # the prompt's last token and every node
     out = (call or model)(
         input_ids=torch.tensor([[*prompt, *trie.token_T.tolist()]], device=device),
-        attention_mask=mask,
+        attention_mask=_mask(model, before, trie) if len(responses) > 1 else None,
         position_ids=torch.tensor([[*range(before), *(before + trie.depth_T).tolist()]], device=device),
         use_cache=False,
         logits_to_keep=kept,
@@ -116,10 +121,11 @@ def response_logprob(model: Any, prompt: Tokens, response: Tokens, sampled: Samp
 def may_share(model: Any, prompts: Iterable[tuple[Tokens, Sequence[Tokens]]], sampled: Sampled) -> bool:
     """Whether `trie_logprobs` is right for this model, tried on the longest prompt and its longest response.
 
-    `prompts` are pairs of a prompt and its distinct responses; with none there is nothing to share. Models
-    with sliding windows or recurrent states may ignore the mask, and show it only where text is long.
+    `prompts` are pairs of a prompt and its distinct responses; where none has two there is nothing to share.
+    Models with sliding windows or recurrent states may ignore the mask, and show it only where text is long.
     """
-    found = max(prompts, key=lambda pair: len(pair[0]) + max(map(len, pair[1])), default=None)
+    several = (pair for pair in prompts if len(pair[1]) > 1)  # one response alone needs no mask
+    found = max(several, key=lambda pair: len(pair[0]) + max(map(len, pair[1])), default=None)
     if found is None:
         return False
     prompt, responses = found

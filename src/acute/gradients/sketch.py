@@ -71,13 +71,20 @@ class Sketch:
         self.size, self.scale = size, scale
         self.names: list[str] = []
         self._pieces: list[_Pieces] = []
-        self._signs = _signs(2 * size, _generator(seed, "signs"))
+        self._signs = {(torch.device("cpu"), torch.float32): _signs(2 * size, _generator(seed, "signs"))}
         for name, parameter in parameters:
             generator = _generator(seed, name)
             count = -(-parameter.numel() // size)
             shift, offset = torch.randint(0, size, (2, count), generator=generator).tolist()
             self.names.append(name)
             self._pieces.append(_Pieces(shift, offset, _signs(count, generator).tolist()))
+
+    def signs_beside(self, like: Tensor) -> Tensor:
+        """The long sign vector where another tensor is, in its precision; it travels once."""
+        key = like.device, like.dtype
+        if key not in self._signs:
+            self._signs[key] = next(iter(self._signs.values())).to(like)
+        return self._signs[key]
 
     def fold(self, gradients: Iterable[Tensor | None]) -> Tensor:
         """Sketch of one gradient, shape (D,): one tensor a parameter, in their order; None is zero.
@@ -133,7 +140,7 @@ class _Sum:
         flat = flat if flat.dtype == torch.float64 else flat.float()
         if self.wide is None:
             self.wide = torch.zeros(2 * self.sketch.size, dtype=flat.dtype, device=flat.device)
-            self.signs = self.sketch._signs.to(self.wide)
+            self.signs = self.sketch.signs_beside(self.wide)
         return flat
 
     def _scale(self, index: int) -> Tensor | None:

@@ -46,6 +46,11 @@ def pad(rows: Sequence[Tokens], device: torch.device, side: str = "right") -> tu
     return ids, mask, positions
 
 
+def _last(logits: Tensor, kept: int) -> Tensor:
+    """The last `kept` positions. Even a slice of them all would copy the table on the way back."""
+    return logits if logits.shape[1] == kept else logits[:, -kept:]
+
+
 def _mask(model: Any, before: int, trie: Trie) -> Tensor:
     """What attention scores are masked with, (1, 1, tokens, tokens): tokens see the prompt and ancestors."""
     size = before + len(trie.token_T)
@@ -77,7 +82,7 @@ def trie_logprobs(
         use_cache=False,
         logits_to_keep=kept,
     )
-    entries = sampled.logprobs(out.logits[0, -kept:])[
+    entries = sampled.logprobs(_last(out.logits, kept).squeeze(0))[
         torch.from_numpy(trie.node_E + 1).to(device), torch.from_numpy(trie.token_E).to(device)
     ]
     response, entry = (torch.from_numpy(axis).to(device) for axis in (trie.response_P, trie.entry_P))
@@ -98,7 +103,7 @@ def row_logprobs(
     kept = max(map(len, responses))  # logits where a response token is predicted, none on the prompt
     logits = call(
         input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=kept
-    ).logits[:, -kept:]
+    ).logits
     row, at, token = [], [], []
     for u, response in enumerate(responses):
         first = kept - len(response) if side == "left" else 0
@@ -106,7 +111,9 @@ def row_logprobs(
             row.append(u)
             at.append(first + j)
             token.append(t)
-    picked = sampled.logprobs(logits[row, at]).gather(1, torch.tensor(token, device=device)[:, None])[:, 0]
+    logits = _last(logits, kept)
+    logits = logits.flatten(0, 1) if len(row) == len(rows) * kept else logits[row, at]
+    picked = sampled.logprobs(logits).gather(1, torch.tensor(token, device=device)[:, None])[:, 0]
     return picked.new_zeros(len(rows)).index_add(0, torch.tensor(row, device=device), picked)
 
 

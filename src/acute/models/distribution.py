@@ -17,7 +17,8 @@ def next_token_logprobs(logits: Tensor, temperature: float, top_p: float) -> Ten
     """
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
-    logprobs = (logits / temperature).log_softmax(-1)
+    # dividing by 1 would cost two more tables of the vocabulary, one of them on the way back
+    logprobs = (logits if temperature == 1 else logits / temperature).log_softmax(-1)
     if top_p >= 1:
         return logprobs
     # stable: among equals the first tokens are kept, whatever the shape of the batch

@@ -102,6 +102,19 @@ def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
     assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 13, 2))
 
 
+def test_killed_before_its_first_checkpoint_it_begins_anew(tiny_model, tmp_path):
+    config = load(write(tmp_path, tiny_model, steps=2))
+    train(config, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    open_folder(killed, config)
+    for row in read_log(tmp_path / "whole"):
+        append_log(killed, row)
+    append_log(killed, read_log(tmp_path / "whole", "evaluation.jsonl")[0], "evaluation.jsonl")
+    train(config, killed)
+    for name in ("acute.jsonl", "evaluation.jsonl"):
+        assert read_log(killed, name) == read_log(tmp_path / "whole", name)
+
+
 ASKED = Asked(["x", "y", "z"], [(1,)] * 3, ["1"] * 3, ["a", "b", None], [{}] * 3)
 
 

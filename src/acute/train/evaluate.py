@@ -149,7 +149,8 @@ class Evaluate(TrainerCallback):
         del args, control
         if not state.is_world_process_zero:
             return
-        cut_log(self.folder, state.global_step + 1, EVALUATION_FILE)
+        # the row of step 0 is written below; that of a checkpoint's step was, before the checkpoint
+        cut_log(self.folder, state.global_step + 1 if state.global_step else 0, EVALUATION_FILE)
         if state.global_step == 0:
             self._write(0, model)
 

@@ -64,11 +64,17 @@ class SamplerByEpoch(RepeatSampler):
             self.generator.manual_seed(self.seed + epoch)
 
 
-class _SaveState(TrainerCallback):
-    """Writes the state into every checkpoint, after everything else."""
+class _KeepState(TrainerCallback):
+    """Writes the state into every checkpoint, after everything else; the log begins where training does."""
 
     def __init__(self, trainer: "PassKTrainer") -> None:
         self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Cuts the log to what came before the checkpoint; without one a killed process's rows go too."""
+        del control
+        if state.is_world_process_zero:
+            cut_log(Path(args.output_dir), state.global_step)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Called by the trainer once a checkpoint is written."""
@@ -109,7 +115,7 @@ class PassKTrainer(GRPOTrainer):
         check_settings(self.args)
         _check_groups(self)
         self._given_rewards: Any = None
-        self.add_callback(_SaveState(self))
+        self.add_callback(_KeepState(self))
 
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
@@ -157,13 +163,10 @@ class PassKTrainer(GRPOTrainer):
         )
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Also takes up the state, and cuts the log to what came before the checkpoint."""
+        """Also takes up the state."""
         super()._load_optimizer_and_scheduler(checkpoint)
-        step = 0
         if checkpoint is not None:
-            self.acute_state, step = State.load(Path(checkpoint))
-        if self.accelerator.is_main_process:
-            cut_log(Path(self.args.output_dir), step)
+            self.acute_state, _ = State.load(Path(checkpoint))
 
     # -- measuring ----------------------------------------------------------------------------------
 

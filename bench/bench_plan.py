@@ -2,10 +2,9 @@
 
     python bench/bench_plan.py [CONFIG.toml …]
 
-Without arguments the quickstart without its control. Both are whole processes, one after the other. Seconds
-by the clock are those of a machine that others may use too, more in one half than in the other, so the load
-is written beside them; CPU seconds are the fairer comparison. A stage of less than a second is mostly
-start-up.
+Without arguments the quickstart without its control and the configurations in `bench/plans`. Both are whole
+processes, one after the other. Seconds by the clock are those of a machine that others may use too, more in
+one half than in the other, so the load is written beside them; CPU seconds are the fairer comparison.
 """
 
 import json
@@ -19,11 +18,16 @@ from acute.cli.stages import QUICKSTART
 from ratios import RESULTS, record
 
 WANTED = 1.5
+PLANS = Path(__file__).parent / "plans"
 
 
-def acute(*arguments):
+def acute(*arguments, cache):
+    """What a command prints; verdicts that it keeps, another must not find."""
     done = subprocess.run(
-        [sys.executable, "-m", "acute", *map(str, arguments), "--json"], stdout=subprocess.PIPE, check=True
+        [sys.executable, "-m", "acute", *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=os.environ | {"ACUTE_CACHE": str(cache)},
     )
     return json.loads(done.stdout)
 
@@ -57,14 +61,14 @@ def compared(planned, measured):
 
 def main():
     rows = {}
-    for path in [Path(name) for name in sys.argv[1:]] or [QUICKSTART]:
+    for path in [Path(name) for name in sys.argv[1:]] or [QUICKSTART, *sorted(PLANS.glob("*.toml"))]:
         with tempfile.TemporaryDirectory() as folder:
             scratch = Path(folder)
             config = without_control(path, scratch)
             load = [os.getloadavg()[0]]
-            planned = acute("plan", config)
+            planned = acute("plan", config, cache=scratch / "planned")
             load.append(os.getloadavg()[0])
-            acute("run", config, "--out", scratch / "run")
+            acute("run", config, "--out", scratch / "run", cache=scratch / "ran")
             load.append(os.getloadavg()[0])
             measured = json.loads((scratch / "run" / "run.json").read_text())["stages"]
         name = "quickstart" if path == QUICKSTART else path.stem

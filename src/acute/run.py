@@ -8,7 +8,7 @@ the checksums of finished files (`acute.checksum`).
 import fcntl
 import io
 import json
-import os
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,9 +87,10 @@ OUTPUT = {  # stage: the file that it leaves
 RECORD = ("config", "stages", "checks", "left_out")  # what every run.json holds
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """Processor time of this process and of its children that have ended."""
-    return sum(os.times()[:4])
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _lines(analysis: dict[str, Any]) -> str:
@@ -292,14 +293,14 @@ class Run:
         `seconds` are by the clock; `cpu_seconds` are the processors' own, children that have ended included.
         """
         facts: dict[str, Any] = {}
-        started, used = time.monotonic(), _cpu_seconds()
+        started, used = time.monotonic(), cpu_seconds()
         yield facts
         parts = self.parts(name)
         if found := parts.set_aside():
             facts["set_aside"] = found
         self.record["stages"][name] = {
-            "seconds": round(time.monotonic() - started, 2),
-            "cpu_seconds": round(_cpu_seconds() - used, 2),
+            "seconds": round(time.monotonic() - started, 3),
+            "cpu_seconds": round(cpu_seconds() - used, 3),
             **facts,
         }
         for later in STAGES[STAGES.index(name) + 1 :]:

@@ -49,6 +49,17 @@ def test_on_this_machine_a_trial_tells(config):
     assert "tried on this machine" in found["assumed"][0]
 
 
+def test_more_prompts_than_a_trial_has_copies_of(config, monkeypatch):
+    from acute.stages import trial
+
+    monkeypatch.setattr(trial, "MOST_COPIES", 64)
+    few, many = plan(config), plan(config, "--prompts", 4000)
+    seconds = [{stage["name"]: stage["cpu_seconds"] for stage in found["stages"]} for found in (few, many)]
+    assert many["prompts"] == 4000
+    for name in ("rollout", "score", "analyse", "report"):
+        assert seconds[1][name] > 1.5 * seconds[0][name], name
+
+
 def test_whole_prompts_and_lengths_may_be_given(config):
     found = plan(
         config, "--gpus", "H100", "--parameters", "8e9", "--prompts", "2000", "--prompt-tokens", "150"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tests.faults import inject, kinds, world
+from tests.faults import inject, kinds, launched, world
 from tests.faults.case import Case
 from tests.faults.process import adopt_orphans
 
@@ -72,6 +72,15 @@ def plan():
         *_all("clock jumps", kinds.jumping_clock, rollout=1, verify=1, score=1),
         Planned("rank killed", "score", kinds.killed_rank, 5, 1),
         Planned("part damaged, ranks", "score", kinds.damaged_part_of_ranks, 1),
+        Planned("rank of torchrun killed", "score", launched.killed_rank_of_torchrun, 4),
+        Planned("Ray worker killed", "rollout", launched.killed_ray_worker, 3, world="ray"),
+        Planned("Ray's driver killed", "rollout", launched.killed_ray_driver, 2, world="ray"),
+        Planned("kill -9 at a touch", "train", kinds.kill_at_a_touch, 8, world="training"),
+        Planned("kill -9 at a moment", "train", kinds.kill_at_a_moment, 3, world="training"),
+        Planned("SIGTERM, SIGINT", "train", kinds.stopped, 2, world="training"),
+        Planned("disk full", "train", kinds.disk_full, 3, world="training"),
+        Planned("MemoryError", "train", kinds.out_of_memory, 1, world="training"),
+        Planned("three at once", "train", kinds.two_at_once, 1, world="training"),
     ]  # fmt: skip
 
 
@@ -99,8 +108,8 @@ class Outcome:
         return not (self.lost or self.doubled or self.wrong or self.broken_promises)
 
 
-def preload():
-    """Import, once for all forks, what commands need; nothing here runs torch."""
+def preload(training):
+    """Import, once for all forks, what commands need, those of a training if asked; nothing runs torch."""
     import pandas  # noqa: F401 - plotly and arrow look for it
     import pyarrow.acero  # noqa: F401
     from transformers import AutoModelForCausalLM, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401
@@ -116,7 +125,11 @@ def preload():
     import acute.report.terminal
     import acute.rollout.hf
     import acute.stages.audit
-    import acute.stages.held_out  # noqa: F401
+    import acute.stages.held_out
+
+    if training:
+        import acute.train.session
+        import acute.train.trl  # noqa: F401
 
 
 def worlds(base, wanted):
@@ -126,6 +139,8 @@ def worlds(base, wanted):
         "dots": lambda where: world.make(where, engine="dots"),
         "pool": lambda where: world.make(where, verify="tests.faults.slow:even"),
         "programs": world.make_programs,
+        "ray": world.make_on_ray,
+        "training": world.make_training,
     }
     return {name: makers[name](base / name) for name in makers if name in wanted}
 
@@ -133,10 +148,11 @@ def worlds(base, wanted):
 def campaign(planned, seed, short=False, said=print):
     """Every planned fault; yields its outcome."""
     adopt_orphans()
-    preload()
     many = [(p, p.short if short else p.times) for p in planned]
+    wanted = {p.world for p, times in many if times}
+    preload("training" in wanted)
     with tempfile.TemporaryDirectory() as folder:
-        made = worlds(Path(folder), {p.world for p, times in many if times})
+        made = worlds(Path(folder), wanted)
         said(f"{', '.join(made)}: unbroken runs made")
         for p, times in many:
             for i in range(times):

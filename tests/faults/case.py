@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from tests.faults import inject
-from tests.faults.compare import Difference, difference
+from tests.faults.compare import Difference, difference, difference_of_trainings
 from tests.faults.process import orphans, start
 from tests.faults.world import after, before, command_of, small_parts
 
@@ -92,6 +92,8 @@ class Case:
 
     def compared(self, wanted=None):
         """What differs from the unbroken run once all that follows is done too."""
+        if self.stage == "train":
+            return difference_of_trainings(self.folder, self.world.states["train"])
         if wanted is None:
             wanted = self.world.states.get("report", self.world.states.get("verify"))
         if (wanted / "analysis.json").exists():

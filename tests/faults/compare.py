@@ -86,3 +86,31 @@ def difference(found, wanted):
             seen.wrong += 1
             seen.where = seen.where or f"analysis.json{places[0]}"
     return seen
+
+
+TRAINED = ("model.safetensors", "acute.json")  # of the last checkpoint: weights, state of the measurement
+
+
+def difference_of_trainings(found, wanted):
+    """How two training folders differ in their logs and in their last checkpoints, to the last digit."""
+    from acute.train.state import last_checkpoint, read_log
+
+    seen = Difference()
+    for name in ("acute.jsonl", "evaluation.jsonl"):
+        rows, whole = (read_log(folder, name) for folder in (found, wanted))
+        times = Counter(row["step"] for row in rows)
+        seen.doubled += sum(n - 1 for n in times.values())
+        seen.lost += sum(row["step"] not in times for row in whole)
+        if (others := sum(row not in whole for row in rows)) or rows != sorted(rows, key=lambda r: r["step"]):
+            seen.wrong += max(others, 1)
+            seen.where = seen.where or name
+    newest = [last_checkpoint(folder) for folder in (found, wanted)]
+    if newest[0] is None or newest[0].name != newest[1].name:
+        seen.lost += 1
+        seen.where = seen.where or f"the last checkpoint is {newest[0]}"
+        return seen
+    for name in TRAINED:
+        if (newest[0] / name).read_bytes() != (newest[1] / name).read_bytes():
+            seen.wrong += 1
+            seen.where = seen.where or name
+    return seen

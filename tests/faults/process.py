@@ -106,6 +106,15 @@ class Command:
 
 def start(arguments, logs, fault=None, environment=None):
     """Run `acute ARGUMENTS` in a fork, `fault()` first; standard output and error go to files in `logs`."""
+    return _forked(logs, environment, lambda: _acute(arguments, fault))
+
+
+def launch(command, logs, environment=None):
+    """Run another program, its path first, as `start` runs acute."""
+    return _forked(logs, environment, lambda: os.execv(command[0], command))
+
+
+def _forked(logs, environment, work):
     logs.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -113,14 +122,14 @@ def start(arguments, logs, fault=None, environment=None):
         return Command(pid, logs)
     code = 99
     try:  # whatever comes, also in the last moment, must not unwind the stack of the process forked from
-        code = _command(logs, arguments, fault, environment)
+        code = _exit_code(logs, environment, work)
     except BaseException as late:  # noqa: BLE001
         code = getattr(late, "exit_code", 1)
     finally:
         os._exit(code)
 
 
-def _command(logs, arguments, fault, environment):
+def _exit_code(logs, environment, work):
     """The exit code of a command, in its own process."""
     code = 0
     try:
@@ -132,12 +141,7 @@ def _command(logs, arguments, fault, environment):
             os.dup2(file, number)
             os.close(file)
         os.environ.update(environment or {})
-        sys.argv = ["acute", *map(str, arguments)]
-        if fault is not None:
-            fault()
-        from acute.__main__ import main
-
-        main()
+        work()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except BaseException:  # noqa: BLE001 - told as the interpreter would
@@ -146,3 +150,13 @@ def _command(logs, arguments, fault, environment):
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def _acute(arguments, fault):
+    """The command line of acute, in its own process."""
+    sys.argv = ["acute", *map(str, arguments)]
+    if fault is not None:
+        fault()
+    from acute.__main__ import main
+
+    main()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.inject import Touches
 from tests.faults.process import start
-from tests.tiny import save_model, write_run
+from tests.tiny import prompt_rows, save_model, write_run
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 BLOCK = 16  # verdicts in a part, so that there are several
@@ -170,4 +170,55 @@ def make_programs(base):
     ended = done(world, ["verify", whole], (whole, _nothing, None, counted))
     world.touches["verify"], world.seconds["verify"] = int(counted.read_text()), ended.seconds
     world.states["verify"] = whole
+    return world
+
+
+def make_on_ray(base):
+    """The run of `make`, of which a cluster of two workers on this machine is to sample and verify all."""
+    world = make(base)
+    record = world.states["prompts"] / "run.json"
+    found = json.loads(record.read_text())
+    found["config"]["sampling"]["backend"] = "ray"
+    record.write_text(json.dumps(found))
+    world.seconds["rollout"] = 20.0  # a cluster's start
+    return world
+
+
+TRAIN = """
+seed = 5
+[model]
+name = "{model}"
+[prompts]
+source = "prompts.jsonl"
+[sampling]
+n = 16
+max_tokens = 1
+[verify]
+kind = "exact"
+[train]
+objective = "pass@4"
+mitigation = "projection"
+measure_every = 2
+memory = 0.5
+steps = 8
+learning_rate = 0.02
+prompts_per_step = 3
+micro_batch = 48
+save_every = 2
+evaluate_every = 2
+"""
+
+
+def make_training(base):
+    """A training to its end, and how often it touches its folder."""
+    world = World(base)
+    base.mkdir(parents=True, exist_ok=True)
+    _in_fork(world, lambda: save_model(world.model))
+    rows = [row | {"answer": str(i % 5)} for i, row in enumerate(prompt_rows(PROMPTS))]
+    (base / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (base / "train.toml").write_text(TRAIN.format(model=world.model))
+    whole, counted = base / "whole", base / "train.count"
+    ended = done(world, command_of("train", world, whole), (whole, _nothing, None, counted))
+    world.touches["train"], world.seconds["train"] = int(counted.read_text()), ended.seconds
+    world.states["train"] = whole
     return world

@@ -150,6 +150,11 @@ def expected(task: Task, passes: Passes) -> tuple[int, int]:
     return len(plan), cost
 
 
+def folded(task: Task, passes: Passes) -> int:
+    """How many gradients `shared` folds of a task: one a backward pass."""
+    return sum(len(one.groups) for one in _plan(task, _up_to_scale(task.counts_GU)[0], passes))
+
+
 def taken(parameters: dict[str, nn.Parameter]) -> Iterator[Tensor | None]:
     """Yield each parameter's gradient and let go of it."""
     for parameter in parameters.values():

@@ -48,7 +48,7 @@ def operations(asked: Asked) -> Json:
     """Operations of each stage, and of a trainer's plain pass over the same responses."""
     shape, load = asked.shape, asked.load
     return {
-        "rollout_flop": work.prefill(shape, load) + work.decode(shape, load),
+        "rollout_flop": work.rollout(shape, load),
         "score_flop": work.score(shape, load, asked.scored),
         "analyse_flop": work.analyse(load.prompts, asked.scored, asked.k, asked.kernel),
         "forward_backward_in_rows_flop": work.trainer(shape, load),

@@ -34,6 +34,11 @@ def decode(shape: Shape, load: Load) -> float:
     return flops.forward(shape, fed, fed, fed * (load.prompt_tokens + load.response_tokens / 2))
 
 
+def rollout(shape: Shape, load: Load) -> float:
+    """Operations of the stage `rollout`."""
+    return prefill(shape, load) + decode(shape, load)
+
+
 def passes(load: Load, scored: Scored) -> Passes:
     """Passes over a prompt that has a signal."""
     return scoring(load, 2 * scored.folds, scored.at_once)

@@ -1,8 +1,8 @@
 """A plan of a configuration: from a model's sizes (no weights), its prompts, a run like it, a trial."""
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from acute.config import Config
@@ -211,29 +211,36 @@ def _load(config: Config, given: Given, assumed: list[str]) -> Load:
 
 def prompt_lengths(config: Config, assumed: list[str]) -> list[float]:
     """Tokens of each prompt, with the model's tokenizer where it is at hand."""
-    from acute.stages.policy import tokens_of
     from acute.stages.prompts import rendered
 
-    try:
-        tokenizer = _tokenizer(config.model.name)
-    except (ImportError, OSError, ValueError, KeyError, AcuteError):
-        tokenizer = None
+    tokenizer = _tokenizer(config.model.name)
     try:
         rows = rendered(config, tokenizer)
     except AcuteError as error:
         raise InputError(f"{error}; or give --prompts and --prompt-tokens") from None
     if tokenizer is None:
         assumed.append(f"{CHARACTERS_A_TOKEN} characters a token: the tokenizer is not at hand")
-        return [len(row["prompt"]) / CHARACTERS_A_TOKEN for row in rows]
-    return [float(len(tokens_of(tokenizer, row["prompt"]))) for row in rows]
+    return _lengths([row["prompt"] for row in rows], tokenizer)
+
+
+def _lengths(prompts: list[str], tokenizer: Any) -> list[float]:
+    from acute.stages.policy import tokens_of
+
+    if tokenizer is None:
+        return [len(prompt) / CHARACTERS_A_TOKEN for prompt in prompts]
+    return [float(len(tokens_of(tokenizer, prompt))) for prompt in prompts]
 
 
 def _tokenizer(name: str) -> Any:
-    from transformers import AutoTokenizer
+    """The model's tokenizer, None where it is not at hand."""
+    try:
+        from transformers import AutoTokenizer
 
-    from acute.models.load import folder_of
+        from acute.models.load import folder_of
 
-    return AutoTokenizer.from_pretrained(folder_of(name))
+        return AutoTokenizer.from_pretrained(folder_of(name))
+    except (ImportError, OSError, ValueError, KeyError, AcuteError):
+        return None
 
 
 def like(folder: Path) -> dict[str, float]:
@@ -258,7 +265,7 @@ def like(folder: Path) -> dict[str, float]:
     mixed = [rows for rows in of_prompt.values() if {0.0, 1.0} <= {reward for _, reward in rows}]
     measured = mixed or list(of_prompt.values())
     nodes = sum(count_nodes([ids for ids, _ in rows]) for rows in measured)
-    lengths = prompt_lengths(run.config, [])
+    lengths = _lengths(run.prompts()["prompt"].to_pylist(), _tokenizer(run.config.model.name))
     return {
         "prompt_tokens": sum(lengths) / len(lengths),
         "response_tokens": drawn / sum(map(len, of_prompt.values())),
@@ -272,22 +279,27 @@ def planned(config: Config, gpus: str | None, given: Given, share: float) -> Jso
 
     Raises what `asked`, `gpus.parse` and the trial's stages raise.
     """
-    cards = None if gpus is None else Cards(*parse(gpus), share)
-    began = time.monotonic(), time.process_time()
+    if gpus is None:
+        return _on_this_machine(config, given)
+    cards = Cards(*parse(gpus), share)
     what, assumed = asked(config, given)
-    if cards is not None:
-        return whole(what, cards, _on_cards(config, what, cards, assumed), assumed)
-    from acute.stages.trial import learnt, shown_by, stages, trial
+    return whole(what, cards, _on_cards(config, what, cards, assumed), assumed)
 
-    # a run spends this in its first stage: torch and transformers are imported, the model is looked up
-    starting = time.monotonic() - began[0], time.process_time() - began[1]
-    tried = trial(config, what, starting)
+
+def _on_this_machine(config: Config, given: Given) -> Json:
+    from acute.stages.foretold import learnt, shown_by, stages
+    from acute.stages.trial import begin, trial
+
+    with TemporaryDirectory() as folder:
+        begun = begin(config, Path(folder))  # before all else, as what it imports is part of what it takes
+        what, assumed = asked(config, given)
+        tried = trial(begun, what)
     assumed = [*shown_by(tried), *assumed]
-    if given.like is None and not tried.shortened:
+    if given.like is None and "shorter" not in tried.shortened:
         assumed = [said for said in assumed if said not in UPPER_ENDS]
         what = replace(what, load=learnt(what.load, tried, given.response_tokens))
-        assumed.append("length and sharing of responses: as in the trial; every prompt has a signal")
-    return whole(what, None, stages(config, what, tried), assumed)
+        assumed.append("length and sharing of responses, prompts with right and wrong ones: as in the trial")
+    return whole(what, None, stages(what, tried), assumed)
 
 
 def _on_cards(config: Config, what: Asked, cards: Cards, assumed: list[str]) -> list[Stage]:

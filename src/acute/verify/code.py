@@ -26,6 +26,10 @@ class CodeVerifier:
         if self._runner is None:
             self._runner = Runner(Sandbox(self.kind, self.limits))
 
+    def start(self) -> None:
+        """Start the sandbox. Raises SandboxError."""
+        self.ready()
+
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item. What is the same is run once.
 

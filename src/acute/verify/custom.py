@@ -145,6 +145,10 @@ class CustomVerifier:
         """InputError where the function cannot be imported or is of no known form."""
         self._pool.ready()
 
+    def start(self) -> None:
+        """Start a worker. Raises as `ready` does."""
+        self._pool.ready()
+
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item. InputError for rewards not 0 or 1."""
         questions = ((place, self._columns(item)) for place, item in enumerate(items))

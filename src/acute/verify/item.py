@@ -26,6 +26,10 @@ class Verifier(Protocol):
         """Raise InputError or OutsideError where nothing could ever be checked."""
         ...
 
+    def start(self) -> None:
+        """Start now what the first check that needs it would: a worker, a sandbox."""
+        ...
+
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item."""
         ...

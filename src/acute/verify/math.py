@@ -77,6 +77,11 @@ class MathVerifier:
         if None in versions().values():
             raise InputError('verify.kind = "math" needs math-verify: pip install "acute[math]"')
 
+    def start(self) -> None:
+        """Start a worker for what needs algebra. Raises as `ready` does."""
+        self.ready()
+        self._pool.ready()
+
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item; what needs algebra comes last."""
         self.ready()

@@ -18,6 +18,9 @@ class RowByRow:
     def ready(self) -> None:
         """Always."""
 
+    def start(self) -> None:
+        """There is nothing to start."""
+
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts in order."""
         for place, item in enumerate(items):

@@ -31,6 +31,11 @@ def kill_at_a_moment(case):
     delay = case.rng.random() * case.world.seconds[case.stage]
     case.what = f"after {delay:.2f} s"
     time.sleep(delay)
+    return killed_now(case, command)
+
+
+def killed_now(case, command):
+    """kill -9 on a command on its way, if it has not just ended; then it goes on."""
     command.send(signal.SIGKILL)
     ended = command.wait()
     case.struck_by(ended)

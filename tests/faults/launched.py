@@ -1,12 +1,12 @@
 """Faults of what acute is started by or starts itself: a rank of torchrun, a worker of a Ray cluster."""
 
 import os
-import signal
 import sys
 import time
 
 import psutil
 
+from tests.faults.kinds import killed_now
 from tests.faults.process import launch
 
 
@@ -89,10 +89,4 @@ def killed_ray_driver(case):
     if parts == 0:
         time.sleep(case.rng.random() * 5)  # while the cluster starts
     case.wait_until(lambda: len(case.parts()) >= parts, command)
-    command.send(signal.SIGKILL)
-    ended = command.wait()
-    case.struck_by(ended)
-    case.must(ended.code in (0, -signal.SIGKILL), f"exit code {ended.code}")
-    case.nothing_left()
-    case.go_on()
-    return case.compared()
+    return killed_now(case, command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.inject import Touches
 from tests.faults.process import start
-from tests.tiny import prompt_rows, save_model, write_run
+from tests.tiny import save_model, write_run
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 BLOCK = 16  # verdicts in a part, so that there are several
@@ -184,39 +184,14 @@ def make_on_ray(base):
     return world
 
 
-TRAIN = """
-seed = 5
-[model]
-name = "{model}"
-[prompts]
-source = "prompts.jsonl"
-[sampling]
-n = 16
-max_tokens = 1
-[verify]
-kind = "exact"
-[train]
-objective = "pass@4"
-mitigation = "projection"
-measure_every = 2
-memory = 0.5
-steps = 8
-learning_rate = 0.02
-prompts_per_step = 3
-micro_batch = 48
-save_every = 2
-evaluate_every = 2
-"""
-
-
 def make_training(base):
     """A training to its end, and how often it touches its folder."""
+    from tests.train.test_session import write
+
     world = World(base)
     base.mkdir(parents=True, exist_ok=True)
     _in_fork(world, lambda: save_model(world.model))
-    rows = [row | {"answer": str(i % 5)} for i, row in enumerate(prompt_rows(PROMPTS))]
-    (base / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (base / "train.toml").write_text(TRAIN.format(model=world.model))
+    write(base, world.model, steps=8).rename(base / "train.toml")
     whole, counted = base / "whole", base / "train.count"
     ended = done(world, command_of("train", world, whole), (whole, _nothing, None, counted))
     world.touches["train"], world.seconds["train"] = int(counted.read_text()), ended.seconds

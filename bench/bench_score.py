@@ -5,10 +5,10 @@
 SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long
 answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response in a row of
 its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does. Forward mode, which
-takes as long as all others on long answers, has one round of its own. The score stage is
-everything from the run folder's tables to its saved sketches, the trial whether the model obeys masks
-included; importing libraries and loading the model, which a process does once, are not. Memory is the peak of
-a process of its own that loads the model and scores 16 responses of 128 tokens.
+takes as long as all others on long answers, has one round of its own. The score stage is everything from the
+run folder's tables to its saved sketches; importing libraries and loading the model, which a process does
+once, are not. Memory is the peak of a process of its own that loads the model and scores 16 responses of 128
+tokens.
 """
 
 import random

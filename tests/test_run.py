@@ -409,3 +409,34 @@ def test_neither_does_a_pass_of_the_audit(finished, tmp_path, monkeypatch):
     assert (facts["tokens_at_once"], facts["checkpointing"]) == (512, False)
     after = run.responses()["score_dot"].to_numpy()
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.nanmax(np.abs(before)))
+
+
+def scored(folder, config, engine):
+    """A run whose every other response is called right, scored; its record and sketches."""
+    from acute.stages import run_until, score
+    from acute.stages.trial import _relabel
+
+    run = Run.create(folder, config.model_copy(update={"score": config.score.model_copy(update=engine)}))
+    run_until(run, "verify")
+    _relabel(run)
+    score(run)
+    return run.record["stages"]["score"], np.load(folder / "sketch.npy")
+
+
+@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+def test_a_model_that_overlooks_masks_is_found_out_and_measured_without(model_type, tiny_model, tmp_path):
+    """The layers of a Mistral make their masks themselves: in the trie its nodes see their siblings."""
+    from acute.config import load
+
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    settings = json.loads((model / "config.json").read_text())
+    settings |= {"model_type": model_type, "architectures": None}
+    if model_type == "mistral":
+        settings["sliding_window"] = 4
+    (model / "config.json").write_text(json.dumps(settings))
+    path = write_run(tmp_path, model, n=16, count=4)
+    path.write_text(path.read_text().replace("max_tokens = 1", "max_tokens = 3"))
+    facts, found = scored(tmp_path / "sketch", load(path), {"engine": "sketch"})
+    _, wanted = scored(tmp_path / "reference", load(path), {"engine": "reference"})
+    assert facts["shared_prefixes"] == (model_type == "llama")
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())

@@ -81,7 +81,8 @@ class Scorer:
     """What measuring a prompt needs: the model and its selected parameters, the sketch, how to run them.
 
     `in_backward` are the tensors that backward leaves the whole gradients of the parameters in: themselves,
-    unless they are sharded.
+    unless they are sharded. `tried` says whether a trial has shown that prompts may or may not be shared;
+    otherwise each prompt does, by the sampler's log-probabilities.
     """
 
     model: Any
@@ -93,6 +94,7 @@ class Scorer:
     room: "Room"
     config: Config
     weights: str
+    tried: bool
 
     def prompt(self, group: Group) -> tuple[int, ...]:
         """The tokens of a group's prompt."""
@@ -158,15 +160,39 @@ class Scorer:
         try:
             if self.config.score.engine == "reference":
                 found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
+                logprob = self._agreed(group, found)
             else:
-                found = self.room.run(partial(self._shared, task), task.longest, self.parameters.values())
+                found, logprob = self._by_passes(group, task)
             if not np.isfinite(found.sketch_GD).all():
                 raise self._not_finite(task)
         except NotFiniteError as error:
             raise ModelError(f"score, {group.named(error.index)}: {error}") from error
+        return found.sketch_GD.reshape(folds, 2, -1), logprob
+
+    def _agreed(self, group: Group, found: "Scored") -> dict[str, float]:
+        """ln π by `response_id`. DisagreementError if the sampler's are others."""
         logprob = group.by_row(found.logprob_U)
         disagreement(group.rows, logprob, self.config.model.dtype)
-        return found.sketch_GD.reshape(folds, 2, -1), logprob
+        return logprob
+
+    def _by_passes(self, group: Group, task: "Task") -> tuple["Scored", dict[str, float]]:
+        """What `_shared` finds, with ln π by `response_id`.
+
+        A model that has not been tried, and does not take or obey the masks that sharing needs, is found out
+        here, and measured without them from then on.
+        """
+        work = partial(self._shared, task), task.longest, self.in_backward.values()
+        try:
+            found = self.room.run(*work)
+            return found, self._agreed(group, found)
+        except (DisagreementError, RuntimeError, ValueError, TypeError, IndexError):
+            if self.tried or not self.passes.share:
+                raise
+        for parameter in self.in_backward.values():
+            parameter.grad = None
+        self.room.passes = replace(self.passes, share=False)
+        found = self.room.run(*work)
+        return found, self._agreed(group, found)
 
     def _not_finite(self, task: "Task") -> NotFiniteError:
         """The first response whose own gradient is not finite; with sharded weights none is asked alone, and
@@ -208,9 +234,10 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
             idle(policy.model)  # FSDP settles its arrangement in the first pass: let it be a whole one
             policy.model.zero_grad()
         pairs = ((tuple(prompt_tokens[g.prompt_id]), g.distinct) for g in groups if g.has_signal)
+        tried = sharded or not _shows_disobedience(run)
         passes = Passes(
             config.score.tokens_at_once,
-            may_share(policy.model, pairs, sampled),
+            may_share(policy.model, pairs, sampled) if tried else True,
             one_backward=sharded,
             checkpointing=config.score.checkpointing,
         )
@@ -218,11 +245,23 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),
             tensors=len(parameters),
-            shared_prefixes=passes.share,
         )
         sketch = Sketch(parameters.items(), config.score.sketch_size, config.seed, scale)
         targets = in_backward(policy.model, parameters)
-        yield Scorer(policy.model, parameters, targets, sketch, prompt_tokens, sampled, room, config, weights)
+        yield Scorer(
+            policy.model, parameters, targets, sketch, prompt_tokens, sampled, room, config, weights, tried
+        )
+
+
+def _shows_disobedience(run: Run) -> bool:
+    """Whether a model that does not obey the masks of sharing shows it while prompts are measured.
+
+    Its log-probabilities are then not the sampler's, where those are known and compared closely. The passes
+    of `dots` compare nothing.
+    """
+    if run.config.model.dtype not in ("float32", "float64") or run.config.score.engine != "sketch":
+        return False
+    return not any(batch["logprob"].null_count for batch in run.response_batches(("logprob",)))
 
 
 def _refuse_sharding(run: Run, ranks: Ranks, over: int) -> None:
@@ -258,8 +297,9 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
             found = audit(run, scorer, groups, ranks.share([cost for _, cost in expected]), ranks)
             if ranks.first:
                 run.remember("checks", {"dots": found})
-        # where memory gave out not as was asked for
-        facts.update(tokens_at_once=scorer.passes.tokens, checkpointing=scorer.passes.checkpointing)
+        passes = scorer.passes  # where memory gave out not as was asked for
+        facts.update(tokens_at_once=passes.tokens, checkpointing=passes.checkpointing)
+        facts["shared_prefixes"] = passes.share
         if ranks.first:
             _gather(run, groups)
 

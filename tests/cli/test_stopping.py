@@ -25,7 +25,11 @@ except BaseException:  # a library that lets nothing pass
 """
 
 
-def ended(body, number, before=""):
+# a shell's background job, CI's perhaps, hands down that it ignores SIGINT
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+
+def ended(body, number, before=HEARS):
     """The exit code, standard error and seconds of a script that gets a signal at work."""
     script = subprocess.Popen(
         [sys.executable, "-c", before + BEGIN + body],

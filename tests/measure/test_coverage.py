@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from bench.coverage import __main__ as coverage
 from bench.coverage.__main__ import grid, run
 from bench.coverage.show import RATIO, UNBIASED, Found, coverage_table, read
 from bench.coverage.simulate import Cell, joined, simulate
@@ -86,17 +87,18 @@ def test_worlds_are_what_they_are_called():
     assert (universe("middle", "small").p_U < 0.02).mean() > 0.15
 
 
-def test_it_goes_on_where_it_was_stopped(tmp_path):
+def test_it_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(coverage, "BATCH", 10)
     cell = Cell("middling", "middle", 32, 16)
-    run([cell], 250, tmp_path)
+    run([cell], 10, tmp_path)
     path = tmp_path / f"{cell.name}.json"
     before = path.read_text()
-    run([cell], 250, tmp_path)
+    run([cell], 10, tmp_path)
     assert path.read_text() == before
-    run([cell], 500, tmp_path)
-    both = joined(simulate(cell, 250, (0,)), simulate(cell, 250, (250,)))
+    run([cell], 20, tmp_path)
+    both = joined(simulate(cell, 10, (0,)), simulate(cell, 10, (10,)))
     known = json.loads(path.read_text())
-    assert known["repetitions"] == 500 and known["rows"] == json.loads(json.dumps(both))
+    assert known["repetitions"] == 20 and known["rows"] == json.loads(json.dumps(both))
     assert any("| inner | these prompts | 8 |" in line for line in coverage_table(read(tmp_path)[0]))
 
 

@@ -31,7 +31,7 @@ def rolled(w, n, rng):
 @pytest.mark.parametrize("about", ["prompts", "distribution"])
 def test_the_estimates_are_unbiased(about):
     w, rng = world(N=8), np.random.default_rng(0)
-    found, rounds = [], 1500
+    found, rounds = [], 600
     for _ in range(rounds):
         groups, sums = rolled(w, 8, rng)
         given = sums if about == "prompts" else [part.sum(0, keepdims=True) for part in sums]

@@ -16,7 +16,7 @@ pytest.importorskip("trl")
 from typer.testing import CliRunner
 
 from acute.cli.main import app
-from acute.errors import ConfigError, InputError
+from acute.errors import AcuteError, ConfigError, InputError
 from acute.gate_inputs import read_side
 from acute.train.config import load, parse
 from acute.train.evaluate import Asked, exact_row, sampled_row
@@ -59,6 +59,11 @@ def write(folder, model, steps=6, extra=""):
     return path
 
 
+def asked(*arguments):
+    """A command that is run in this process."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
 def command(*arguments):
     return [sys.executable, "-m", "acute", "train", *map(str, arguments)]
 
@@ -72,14 +77,10 @@ def test_a_training_and_what_it_prints(tiny_model, tmp_path):
     found = json.loads(done.stdout)  # nothing else on standard output
     assert found["steps"] == 6 and {"pass@1", "pass@4", "pass@1/even"} <= set(found["first"])
     assert len(read_log(tmp_path / "run")) == 6 and (Path(found["checkpoint"]) / "model.safetensors").exists()
-    shown = subprocess.run(
-        [sys.executable, "-m", "acute", "report", str(tmp_path / "run"), "--json"],
-        capture_output=True,
-        text=True,
-    )
+    shown = asked("report", tmp_path / "run", "--json")
     assert Path(json.loads(shown.stdout)["report"]).read_text().startswith("<!doctype html>")
-    again = subprocess.run(command(config, "--out", tmp_path / "run"), capture_output=True, text=True)
-    assert again.returncode == 0 and "6 steps, pass@4, mitigation projection" in again.stdout
+    again = asked("train", config, "--out", tmp_path / "run")
+    assert again.exit_code == 0 and "6 steps, pass@4, mitigation projection" in again.stdout
 
 
 def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
@@ -163,7 +164,7 @@ def test_a_sampled_evaluation_agrees_with_the_exact_one(tiny_model, tmp_path):
     assert read_log(tmp_path / "exact") == read_log(tmp_path / "sampled")
 
 
-def test_a_sampled_evaluation_asks_the_same_verifier_as_training(tiny_model, tmp_path):
+def test_a_sampled_evaluation_asks_the_same_verifier_as_training(tiny_model, tmp_path, monkeypatch):
     """A verifier of the user's own, that wants the question."""
     (tmp_path / "own.py").write_text(
         "def check(response, answer, prompt, family, **_):\n"
@@ -172,12 +173,9 @@ def test_a_sampled_evaluation_asks_the_same_verifier_as_training(tiny_model, tmp
     text = write(tmp_path, tiny_model, steps=1).read_text()
     text = text.replace('kind = "exact"', 'kind = "own:check"') + "evaluate_n = 64\n"
     (tmp_path / "own.toml").write_text(text)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), PATHS])}
-    done = subprocess.run(
-        command(tmp_path / "own.toml", "--out", tmp_path / "run"),
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
+    monkeypatch.syspath_prepend(tmp_path)
+    done = asked("train", tmp_path / "own.toml", "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output[-2000:]
     found = read_log(tmp_path / "run", "evaluation.jsonl")[0]
     assert 0.05 < found["pass@1"] < 0.95 and sum(row["no_reward"] for row in found["prompts"].values()) == 0
 
@@ -319,8 +317,8 @@ def test_bad_input_ends_with_2_and_one_line(tiny_model, tmp_path):
         .replace("level = 99\n", "")
     )
     config.write_text(text)
-    done = subprocess.run(command(config), capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2 and "at most the 12 prompts" in done.stderr and "Traceback" not in done.stderr
+    error = asked("train", config, "--out", tmp_path / "run").exception
+    assert isinstance(error, AcuteError) and error.exit_code == 2 and "at most the 12 prompts" in str(error)
 
 
 def test_exact_evaluation_refuses_answers_that_more_than_one_sequence_may_spell(tiny_model, tmp_path):

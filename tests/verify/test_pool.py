@@ -241,7 +241,9 @@ def test_close_ends_what_is_waited_for():
 
 
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from acute.verify import pool as pool_module
 from acute.verify.pool import Pool
 pool = Pool("tests.verify.pool_tasks:misbehave", workers=2, timeout_s=float(sys.argv[2]))

@@ -98,6 +98,10 @@ def test_what_is_saved_is_read_back(tmp_path):
         ("model", 'name = ""', "model.name: "),
         ("model", "name = 7", "model.name: wanted a valid string, found 7"),
         ("model", 'dtype = "int8"', "model.dtype: wanted 'float32', 'bfloat16' or 'float64', found 'int8'"),
+        *(
+            ("score", f"tokens_at_once = {x}", f"wanted a number of tokens from 1 on, or 'auto', found {y}")
+            for x, y in (("0", "0"), ("true", "True"), ('"many"', "'many'"), ("2.5", "2.5"))
+        ),
         ("model", 'device = "tpu"', "model.device: wanted 'auto', 'cpu' or 'cuda', found 'tpu'"),
         ("prompts", "limit = 0", "prompts.limit: wanted greater than or equal to 1, found 0"),
         ("prompts", "families = []", "prompts.families: "),

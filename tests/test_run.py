@@ -399,6 +399,31 @@ def test_a_pass_that_finds_no_memory_loses_nothing(
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.abs(before).max())
 
 
+def test_passes_as_large_as_memory_allows(finished, tmp_path, monkeypatch):
+    """The numbers are the same, and the size stands in the record."""
+    from acute.gradients import free_memory
+    from acute.stages import score
+
+    _, out = finished
+    before, found = np.load(out / "sketch.npy"), []
+    for free in (10**5, 10**6, 10**12, None):
+        folder = tmp_path / str(free)
+        shutil.copytree(out, folder)
+        monkeypatch.setattr(free_memory, "free_memory", lambda _device, free=free: free)
+        config = Run.open(folder).config
+        auto = config.score.model_copy(update={"tokens_at_once": "auto"})
+        run = Run.create(folder, config.model_copy(update={"score": auto}))
+        run.record["stages"].pop("score")
+        run.parts("score").clear()
+        score(run)
+        facts = run.record["stages"]["score"]
+        found.append((facts["tokens_at_once"], facts["checkpointing"]))
+        after = np.load(folder / "sketch.npy")
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * np.abs(before).max())
+    assert found[0][0] < found[1][0] < found[2][0] == 1024
+    assert found[2:] == [(1024, False)] * 2
+
+
 def test_neither_does_a_pass_of_the_audit(finished, tmp_path, monkeypatch):
     from acute.stages import audit, score
 

@@ -123,7 +123,15 @@ def test_other_settings_of_verify_and_score_do_these_again(run, stage, change):
     assert not again.parts("score")
 
 
-@pytest.mark.parametrize("change", [{"score__tokens_at_once": 64}, {"model__device": "cpu"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score__tokens_at_once": 64},
+        {"score__tokens_at_once": "auto"},
+        {"score__checkpointing": True},
+        {"model__device": "cpu"},
+    ],
+)
 def test_memory_and_device_are_no_part_of_what_a_run_is(run, change):
     finish(run, *STAGES)
     again = Run.create(run.path, config(**change))

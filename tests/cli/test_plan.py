@@ -70,6 +70,20 @@ def test_whole_prompts_and_lengths_may_be_given(config):
         plan(config, "--gpus", "8xL4", "--parameters", "70e9")
 
 
+def test_passes_of_what_memory_holds_are_planned_as_the_largest_of_use(config):
+    text = config.read_text().replace("[score]", '[score]\ntokens_at_once = "auto"')
+    auto = config.with_name("auto.toml")
+    auto.write_text(text)
+    large = ("--gpus", "H100", "--parameters", "8e9", "--prompt-tokens", "150", "--response-tokens", "4000")
+    found = plan(auto, *large)
+    assert any("auto: passes of 7095 tokens" in said for said in found["assumed"])
+    again = config.with_name("again.toml")
+    again.write_text(text.replace("[score]", "[score]\ncheckpointing = true"))
+    less = plan(again, *large)
+    assert less["memory"]["score_replica_bytes"] < found["memory"]["score_replica_bytes"] - 2e9
+    assert found["flop"]["score_flop"] < less["flop"]["score_flop"] < 1.5 * found["flop"]["score_flop"]
+
+
 def test_a_run_like_it_tells_length_sharing_and_signal(config, tmp_path):
     done = CliRunner().invoke(app, ["run", str(config), "--out", str(tmp_path / "run")])
     assert done.exit_code == 0

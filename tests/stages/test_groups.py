@@ -37,6 +37,16 @@ def table(rows):
     return pa.Table.from_pylist(rows, schema_of(RESPONSES, NAMES))
 
 
+def test_the_smallest_pass_over_a_group():
+    """As the engines count it: prompt and longest response, the last token not fed; 0 without a signal."""
+    prompts = pa.chunked_array([["p", "q"]])
+    rows = [row("p", i, list(range(i + 1)), float(i % 2)) for i in range(4)]
+    rows += [row("q", i, [1, 2, 3], 1.0) for i in range(4)]
+    of_p, of_q = Groups(prompts, table(rows).select(module.COLUMNS))
+    assert of_p.longest(7) == of_p.task((0,) * 7, 2).longest == 7 + 3
+    assert of_q.longest(7) == 0
+
+
 MIXED = [
     row("b", 0, [3, 1], 1.0, -2.5),
     row("a", 0, [7], 0.0),

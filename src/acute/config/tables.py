@@ -155,10 +155,19 @@ class ScoreConfig(Section):
         "float32", description="of the sketches on disk; float16 takes half the room"
     )
     sketch_size: int = Field(65536, ge=64, description="numbers kept of each gradient; cosines ± 1/√size")
-    tokens_at_once: int = Field(1024, ge=1, description="tokens in one forward pass; bounds memory")
+    tokens_at_once: int | Literal["auto"] = Field(
+        1024, description="tokens in one forward pass; bounds memory. auto: from the memory that is free"
+    )
     checkpointing: bool = Field(
         False, description="make activations again on the way back: less memory, a third more time"
     )
+
+    @field_validator("tokens_at_once", mode="before")
+    @classmethod
+    def _a_number_or_auto(cls, tokens: object) -> object:
+        if tokens != "auto" and not (type(tokens) is int and tokens >= 1):
+            raise ValueError(f"wanted a number of tokens from 1 on, or 'auto', found {tokens!r}")
+        return tokens
 
     @model_validator(mode="after")
     def _metric_has_its_state(self) -> "ScoreConfig":

@@ -45,16 +45,33 @@ class Pass(NamedTuple):
     reach: float = 1.0
 
 
-def scoring(shape: Shape, width: int, one: Pass, scale: bool = False, ranks: int = 1) -> float:
+def gathered(shape: Shape, width: int) -> float:
+    """What a rank holds of the others' weights: two layers and a table of the vocabulary."""
+    return 2 * weights(shape, width) / shape.layers + shape.table * width
+
+
+def made(shape: Shape, width: int, one: Pass, checkpointing: bool = False) -> float:
+    """What a pass makes beside what stands: activations, logits, mask.
+
+    With `checkpointing` each layer keeps the state that it was fed, and one layer at a time all of the rest.
+    """
+    kept = activations(shape, width, one.tokens, one.reach)
+    if checkpointing:
+        states = one.reach * shape.layers * shape.width * width * one.tokens
+        kept = min(kept, states + activations(shape, width, one.tokens, 1 / shape.layers))
+    return kept + logits(shape, one.predicted) + mask(one.tokens, width)
+
+
+def scoring(
+    shape: Shape, width: int, one: Pass, scale: bool = False, ranks: int = 1, checkpointing: bool = False
+) -> float:
     """Peak of one scoring pass on one rank; `scale`: for metric = adam, a number a weight.
 
     On more than one rank the weights are split over them, and two layers and a table gathered at a time.
     """
     shared = weights(shape, width) + (4.0 * shape.stored if scale else 0.0)
-    gathered = 2 * weights(shape, width) / shape.layers + shape.table * width if ranks > 1 else 0.0
-    held = shared / ranks + gathered + shape.largest * max(width, 4)
-    made = activations(shape, width, one.tokens, one.reach) + logits(shape, one.predicted)
-    return held + made + mask(one.tokens, width)
+    held = shared / ranks + (gathered(shape, width) if ranks > 1 else 0.0) + shape.largest * max(width, 4)
+    return held + made(shape, width, one, checkpointing)
 
 
 def sketches(prompts: int, folds: int, size: int, width: int = 4) -> float:

@@ -62,12 +62,12 @@ def in_memory(asked: Asked, cards: Cards | None) -> Json:
     one = memory.Pass(longest, longest - load.prompt_tokens, asked.scored.selected.reach)
     rows = min(ROWS_AT_ONCE, max(1.0, load.distinct * load.responses))
     held = memory.cache(shape, width, rows * (load.prompt_tokens + load.response_tokens))
-    ranks = 1 if cards is None else cards.count
+    ranks, again = 1 if cards is None else cards.count, asked.scored.checkpointing
     return {
         "weights_bytes": memory.weights(shape, width),
         "rollout_bytes": memory.weights(shape, width) + held,
-        "score_replica_bytes": memory.scoring(shape, width, one, asked.adam),
-        "score_sharded_bytes": memory.scoring(shape, width, one, asked.adam, ranks),
+        "score_replica_bytes": memory.scoring(shape, width, one, asked.adam, 1, again),
+        "score_sharded_bytes": memory.scoring(shape, width, one, asked.adam, ranks, again),
         "card_bytes": None if cards is None else cards.card.memory,
     }
 

@@ -20,6 +20,8 @@ class Scored(NamedTuple):
     """Of a number of the sketches on disk."""
     directions: bool = False
     """Whether the dots engine audits the sketch: two further passes over a row a response."""
+    checkpointing: bool = False
+    """Whether the blocks run once more for each backward pass."""
 
 
 def prefill(shape: Shape, load: Load) -> float:
@@ -49,6 +51,8 @@ def score(shape: Shape, load: Load, scored: Scored) -> float:
     one = passes(load, scored)
     each = flops.forward(shape, one.forward, one.predicted, one.pairs)
     each += flops.backward(shape, one.backward, one.predicted_back, one.pairs_back, scored.selected)
+    if scored.checkpointing:
+        each += flops.forward(shape, one.backward, 0, one.pairs_back)
     each += flops.fold(scored.selected.count, one.folds)
     if scored.directions:
         each += 2 * trainer(shape, load) / max(load.prompts, 1)

@@ -52,6 +52,13 @@ class Group:
         """Whether rewards differ; if not, every leave-one-out advantage is 0 and nothing need be computed."""
         return bool(pc.count_distinct(self.table["reward"]).as_py() == 2)
 
+    def longest(self, prompt: int) -> int:
+        """Tokens of the smallest pass over the longest response behind so many prompt tokens; 0 without a
+        signal, as no pass is made then."""
+        if not self.has_signal:
+            return 0
+        return prompt + int(pc.max(pc.list_value_length(self.table["token_ids"])).as_py()) - 1
+
     @property
     def successes(self) -> float:
         """The sum of the rewards."""

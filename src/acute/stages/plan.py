@@ -8,6 +8,7 @@ from typing import Any
 from acute.config import Config
 from acute.errors import AcuteError, ConfigError, InputError, ModelError
 from acute.plan.gpus import parse
+from acute.plan.pass_size import most
 from acute.plan.shape import Selected, Shape, every, of_count, of_tensors
 from acute.plan.times import (
     PIECE_S,
@@ -60,18 +61,21 @@ def asked(config: Config, given: Given) -> tuple[Asked, list[str]]:
     shape, selected = _shape(config, given.parameters, assumed)
     load = _load(config, given, assumed)
     score = config.score
-    if score.tokens_at_once < load.prompt_tokens + load.response_tokens:
+    at_once = most(shape) if score.tokens_at_once == "auto" else score.tokens_at_once
+    if score.tokens_at_once == "auto":
+        assumed.append(f"score.tokens_at_once = auto: passes of {at_once} tokens, the most that are of use")
+    if at_once < load.prompt_tokens + load.response_tokens:
         assumed.append(
-            f"score.tokens_at_once = {score.tokens_at_once} is less than one response with its prompt: "
-            f"a pass a response"
+            f"score.tokens_at_once = {at_once} is less than one response with its prompt: a pass a response"
         )
     scored = Scored(
         score.folds,
         score.sketch_size,
-        score.tokens_at_once,
+        at_once,
         selected,
         WIDTH[score.sketch_dtype],
         score.engine == "dots",
+        score.checkpointing,
     )
     kernel = load.prompts <= KERNEL_PROMPTS
     adam = score.metric == "adam"

@@ -18,6 +18,7 @@ from acute.ranks import ALONE, Ranks, others_there
 from acute.run import Run
 from acute.stages.groups import Group, Groups, Row, add_column, groups_of, value_batch
 from acute.stages.imported import refuse_unknown_model
+from acute.stages.pass_size import size_of_passes
 from acute.stages.policy import policy_of, tokens_of
 
 if TYPE_CHECKING:
@@ -235,12 +236,10 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
             policy.model.zero_grad()
         pairs = ((tuple(prompt_tokens[g.prompt_id]), g.distinct) for g in groups if g.has_signal)
         tried = sharded or not _shows_disobedience(run)
-        passes = Passes(
-            config.score.tokens_at_once,
-            may_share(policy.model, pairs, sampled) if tried else True,
-            one_backward=sharded,
-            checkpointing=config.score.checkpointing,
-        )
+        share = may_share(policy.model, pairs, sampled) if tried else True
+        longest = (group.longest(len(prompt_tokens[group.prompt_id])) for group in groups)
+        size = size_of_passes(config.score, policy, longest, sharded)
+        passes = Passes(size.tokens, share, one_backward=sharded, checkpointing=size.checkpointing)
         room = Room(passes, blocks_of(policy.model) is not None)
         facts.update(
             parameters=sum(p.numel() for p in parameters.values()),

@@ -235,7 +235,8 @@ def _costs(begun: Begun, run: Run, asked: Asked) -> dict[str, float]:
     config, fold = begun.config, FOLD_TOKENS * asked.scored.selected.count / asked.shape.stored
     tokenizer = vocabulary_of(config.model).tokenizer
     text = dict(zip(*(run.prompts()[name].to_pylist() for name in ("prompt_id", "prompt")), strict=True))
-    passes, found = Passes(config.score.tokens_at_once), {}
+    passes = Passes(asked.scored.at_once, checkpointing=asked.scored.checkpointing)
+    found: dict[str, float] = {}
     for group in groups_of(run):
         found[group.prompt_id] = 0.0
         if group.has_signal:

@@ -243,17 +243,17 @@ def test_agrees_with_passk_inference():
 
 @pytest.fixture(scope="module")
 def measured():
-    """The benchmark itself, 400 pairs a row."""
-    script = [sys.executable, str(ROOT / "bench" / "gate_error_rates.py"), "--pairs", "400", "--json"]
+    """The benchmark itself, 250 pairs a row."""
+    script = [sys.executable, str(ROOT / "bench" / "gate_error_rates.py"), "--pairs", "250", "--json"]
     done = subprocess.run([*script, "--part", "error", "power"], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def test_rarely_promotes_at_the_boundaries(measured):
-    """5 % and three standard errors of 400 pairs is 8.3 %; pooled over rows it is 5.9 %."""
+    """5 % and three standard errors of 250 pairs is 9.1 %; pooled over rows it is 6.1 %."""
     rates = [row["promote"] for row in measured["error"]]
-    assert len(rates) >= 14 and max(rates) < 0.083
-    assert 0.03 < np.mean(rates) < 0.059
+    assert len(rates) >= 14 and max(rates) < 0.091
+    assert 0.03 < np.mean(rates) < 0.061
 
 
 def test_promotes_what_is_good(measured):

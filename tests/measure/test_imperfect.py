@@ -42,10 +42,10 @@ def holds(estimate, truth):
 
 @pytest.fixture(scope="module")
 def erring():
-    """A world, the rates of its verifier, and 150 analyses of what that shows."""
+    """A world, the rates of its verifier, and 100 analyses of what that shows."""
     w, rates = world(N=14, sharing=0.8, seed=5), Rates(0.1, 0.15)
     shown = judged(w, rates)
-    return w, rates, [part(curve_of(shown, seed), given(*rates))["corrected"] for seed in range(150)]
+    return w, rates, [part(curve_of(shown, seed), given(*rates))["corrected"] for seed in range(100)]
 
 
 @pytest.mark.parametrize("index", range(len(KS)))
@@ -132,15 +132,15 @@ def test_estimated_rates_widen_and_cover():
     w, rates = world(N=14, sharing=0.8, seed=5), Rates(0.1, 0.15)
     truth = np.mean(1 - (1 - w.p_N) ** 8)
     hits = {"labels": 0, "taken as known": 0}
-    for seed in range(100):
+    for seed in range(50):
         rng, curve = np.random.default_rng([7, seed]), curve_of(judged(w, rates), seed)
         right = rng.random(200) < w.p_N.mean()
         passed = np.where(right, rng.random(200) >= rates.false_fail, rng.random(200) < rates.false_pass)
         labelled = from_labels(passed.tolist(), right.tolist())
         for name, verifier in (("labels", labelled), ("taken as known", given(*labelled.rates))):
             hits[name] += holds(part(curve, verifier)["corrected"]["pass_at_k"][3], truth)
-    assert hits["labels"] >= 88
-    assert hits["taken as known"] < hits["labels"] - 10
+    assert hits["labels"] >= 44
+    assert hits["taken as known"] < hits["labels"] - 5
 
 
 @pytest.mark.parametrize(

@@ -238,39 +238,25 @@ def test_other_seeds_give_other_trainings(tiny_model, tmp_path):
 
 
 def test_two_processes(tiny_model, tmp_path):
+    """Each gets the advantages of its own responses (the script sees to it), and the command runs in both."""
     config = write(tmp_path, tiny_model, steps=3, extra="about = 'prompts'\n")
     single = train(load(config), tmp_path / "one")
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-        "--standalone",
-        "-m",
-        "acute",
-    ]
+    (tmp_path / "lora").mkdir()
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    script = Path(__file__).parent / "two_processes.py"
+    arguments = map(str, [script, tiny_model, tmp_path / "lora", config, tmp_path / "two"])
     done = subprocess.run(
-        [*launch, "train", str(config), "--out", str(tmp_path / "two"), "--json"],
-        capture_output=True, text=True, timeout=240,
+        [*launch, *arguments],
+        capture_output=True, text=True, timeout=240, cwd=ROOT, env=os.environ | {"PYTHONPATH": PATHS},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
+    rows = read_log(tmp_path / "lora")
+    assert [row["step"] for row in rows] == [0, 1, 2] and any(row["inner"] for row in rows)
+    found = json.loads(done.stdout.splitlines()[-1])  # before it stand the lines of TRL's own log
     assert found["steps"] == 3 == single["steps"]
     rows = read_log(tmp_path / "two")
     assert [row["step"] for row in rows] == [0, 1, 2] and rows[0]["inner"] is not None
     assert {"pass@1/even", "pass@1/odd"} & set(rows[0])
-
-
-def test_each_process_gets_the_advantages_of_its_own_responses(tiny_model, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    script = Path(__file__).parent / "two_processes.py"
-    done = subprocess.run(
-        [*launch, str(script), str(tiny_model), str(tmp_path)],
-        capture_output=True, text=True, timeout=240, cwd=ROOT, env=os.environ | {"PYTHONPATH": PATHS},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = read_log(tmp_path)
-    assert [row["step"] for row in rows] == [0, 1, 2] and any(row["inner"] for row in rows)
 
 
 def test_a_folder_refuses_another_training(tiny_model, tmp_path):

@@ -1,10 +1,14 @@
-"""Run by torchrun: a LoRA is trained by two processes, each of which checks its own advantages."""
+"""Run by torchrun: two processes train a LoRA, checking their own advantages, then run `acute train`.
+
+two_processes.py MODEL FOLDER CONFIG OUT. One script for both: most of the time goes into its imports.
+"""
 
 import sys
 from pathlib import Path
 
 import torch
 
+from acute.cli.main import app
 from acute.core.advantages.pass_at_k import pass_at_k_leave_one_out
 from acute.train.trl import PassKTrainer
 from tests.train.trainers import reward, trainer
@@ -25,7 +29,7 @@ class Checked(PassKTrainer):
         return out
 
 
-model, folder = map(Path, sys.argv[1:])
+model, folder, config, out = map(Path, sys.argv[1:])
 of = trainer(
     model, folder, kind=Checked, objective="pass@4", measure_every=1, lora=True,
     config={"ddp_backend": "gloo", "gradient_accumulation_steps": 1},
@@ -35,4 +39,5 @@ of.train()
 weights = torch.cat([p.detach().flatten() for p in of.model.parameters() if p.requires_grad])
 both = of.accelerator.gather(weights[None])
 assert torch.equal(both[0], both[1])  # the processes did not part
-torch.distributed.destroy_process_group()  # or the exit may abort with gloo's threads alive
+app(["train", str(config), "--out", str(out), "--json"], standalone_mode=False)
+assert not torch.distributed.is_initialized()  # or the exit may abort with gloo's threads alive

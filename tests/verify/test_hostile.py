@@ -9,7 +9,7 @@ from acute.verify.math import MathVerifier
 from acute.verify.short import short
 from tests.verify.hostile import GOLDS, HOSTILE
 
-DEADLINE_S = 1.0
+DEADLINE_S = 0.5
 
 
 def test_there_are_enough():

@@ -328,6 +328,8 @@ def test_nothing_to_tell_from_is_exit_code_3(tiny_model, tmp_path):
 
 def test_no_run_folder(tmp_path):
     assert "found no run.json" in fails(2, "analyse", tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    assert "the folder of a run, found the file" in fails(2, "analyse", tmp_path / "mine.toml")
 
 
 def test_a_full_disk_loses_nothing(tiny_model, tmp_path, finished):

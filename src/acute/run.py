@@ -216,6 +216,10 @@ class Run:
         path = Path(path)
         try:
             record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except NotADirectoryError:
+            raise InputError(
+                f"wanted the folder of a run, found the file {path}: acute run {path} makes one"
+            ) from None
         except OSError:
             raise InputError(
                 f"wanted a run folder at {path}, found no run.json there: acute run --out {path} makes one"

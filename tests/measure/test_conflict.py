@@ -142,3 +142,13 @@ def test_no_cosine_where_rounding_alone_is_left_of_a_norm():
         assert curve.cosine(32).estimate is None and np.isnan(curve.scale(32))
         assert squared_norm(curve.norm[1], "finite") == curve.norm[1].finite
     assert any(x > 0 for x in left) and np.abs(left).max() < 1e-12  # what a bare `> 0` took for a length
+
+
+@pytest.mark.parametrize("N", [1, 2])
+def test_one_prompt_or_two_say_nothing_of_their_distribution(N):
+    """Two have one pair, which both influences are made of: their spread is 0 whatever the noise."""
+    curve = Curve(Measured(*world(N=N).roll(64, 2, np.random.default_rng(0)), 4096), 2)
+    assert curve.cosine_population(2).estimate is None
+    found = curve.inner_population(2).estimate
+    assert found is None if N == 1 else (found.se, found.lo, found.hi) == (None, None, None)
+    assert curve.inner(2).estimate.lo is not None

@@ -71,6 +71,12 @@ def test_bend_by_hand():
     assert bend(np.zeros(3)) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("a", [-5.0, 5.0])
+def test_an_interval_holds_its_estimate_however_far_t_is_bent(a):
+    found = from_error(1.0, 0.1, 30, of=Bend(a, 0.0))
+    assert found.lo <= 1.0 <= found.hi and found.hi - found.lo > 0.3
+
+
 def test_bent_intervals_and_p_values_agree():
     """The p-value is 2.5 % where the upper end is 0."""
     of = Bend(0.05, 0.1)

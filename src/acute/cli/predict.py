@@ -93,5 +93,7 @@ def _value(estimate: dict[str, float] | None) -> str:
 def _interval(estimate: dict[str, float | None] | None) -> str:
     if estimate is None:
         return ""
+    if estimate["lo"] is None and estimate["hi"] is None:
+        return "[?]"
     ends = ("?" if estimate[x] is None else f"{estimate[x]:+.4f}" for x in ("lo", "hi"))
     return f"[{', '.join(ends)}]"

@@ -14,7 +14,7 @@ from acute.core.estimate import Estimate
 from acute.core.parts import parts
 from acute.measure.beta_binomial import Beta, fit, modelled, p_values
 from acute.measure.conflict import Curve, Measured
-from acute.measure.intervals import fold_variance, from_error, prompt_variance
+from acute.measure.intervals import fold_variance, from_error, pair_variance
 from acute.measure.many import Z
 
 Json = dict[str, Any]
@@ -120,7 +120,7 @@ def _inner(curve: Curve, beta: Beta, i: int, k: int) -> tuple[Estimate, Estimate
     variance, df = fold_variance(found.deviation_NM)
     unseen = _posterior_noise(curve, beta, k)
     these = from_error(found.finite, np.sqrt(variance / curve.N**2 + of_beta + unseen), df)
-    variance, df = prompt_variance(found.psi_N)
+    variance, df = pair_variance(found.psi_N)
     population = from_error(found.population, np.sqrt(variance + of_beta_population), df)
     cosine = curve.cosine(at + 1).estimate
     if cosine is None or cosine.se is None or cosine.lo is None or cosine.hi is None:

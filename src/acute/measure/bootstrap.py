@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acute.measure.conflict import Curve
-from acute.measure.intervals import LEVEL
+from acute.measure.intervals import FEWEST, LEVEL
 
 Floats = NDArray[np.float64]
 DRAWS = 2000
@@ -51,9 +51,9 @@ def _ends(values_B: Floats) -> tuple[float, float]:
 
 
 def bootstrap(curve: Curve, seed: int) -> Bootstrap | None:
-    """Intervals of the distribution's cosines and k†; None for a single prompt."""
+    """Intervals of the distribution's cosines and k†; None for fewer than three prompts."""
     K, N = len(curve.k), curve.N
-    if N < 2:
+    if N < FEWEST:
         return None
     inner, norm = curve.with_first[:K], curve.norm[:K]
     moved_BK = drawn_means(np.stack([p.psi_N for p in (*inner, *norm)]), seed)

@@ -23,13 +23,14 @@ from acute.core.products import (
     unbiased,
 )
 from acute.measure.intervals import (
+    FEWEST,
     UNBENT,
     Bend,
     bend,
     fold_variance,
     from_error,
     p_value_negative,
-    prompt_variance,
+    pair_variance,
     ratio,
     simultaneous_reach,
 )
@@ -150,14 +151,14 @@ class Curve:
         i = k - 1
         product = self.products.product(i, 0)
         psi = product.psi_N
-        variance, df = prompt_variance(psi)
+        variance, df = pair_variance(psi)
         total = variance + self._sketch_variance(i, "population")
         return _answer(product.population, total, df, self._inner_bends[i])
 
     @cached_property
     def _inner_bends(self) -> list[Bend]:
         """Of ⟨∇J_k, ∇J_1⟩ of the distribution, for every k and the further objectives, in one pass."""
-        if self.N < 2:
+        if self.N < FEWEST:
             return [UNBENT] * len(self.with_first)
         psi = [product.psi_N for product in self.with_first]
         found = self.products.interactions([(i, 0, psi_N) for i, psi_N in enumerate(psi)])
@@ -175,7 +176,7 @@ class Curve:
         """I / √(‖∇J_k‖² ‖∇J_1‖²) as a ratio; the root's influence to first order, its bias to second."""
         inner = float(getattr(self.products.product(i, 0), of))
         own, first = (squared_norm(p, of) for p in self._three(i)[1:])
-        if not (np.isfinite(inner) and own > 0 and first > 0):
+        if not (np.isfinite(inner) and own > 0 and first > 0) or (of == "population" and self.N < FEWEST):
             return Answer(None, None)
         if i == 0:
             return Answer(Estimate(1.0, 0.0, 1.0, 1.0), None)  # ∇J_1 with itself: exact by definition
@@ -198,7 +199,7 @@ class Curve:
     def _variance(self, influence: Floats, of: str) -> tuple[float, float]:
         """Variance of an estimate with these influences, and its degrees of freedom."""
         if of == "population":
-            return prompt_variance(influence)
+            return pair_variance(influence)
         total, df = fold_variance(influence)
         return total / self.N**2, df
 
@@ -291,7 +292,7 @@ def population_answers(measured: Measured, k: int, share_JN: Floats) -> list[Ans
     for j, share_N in enumerate(share_JN, start=1):
         found = products.product(j, 0)
         psi = found.psi_N - found.population * (share_N - 1)
-        variance, df = prompt_variance(psi)
+        variance, df = pair_variance(psi)
         value = found.population + float((psi * (share_N - 1)).mean()) / len(psi)
         norm = max(products.product(j, j).population * first, 0.0)
         total = variance + (norm + found.population**2) / measured.sketch_size

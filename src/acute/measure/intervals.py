@@ -15,6 +15,7 @@ from acute.core.estimate import Estimate
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
+FEWEST = 3  # prompts that tell how much pairs of them differ
 
 
 class Bend(NamedTuple):
@@ -72,7 +73,7 @@ def from_error(
     if not (np.isfinite(se) and df > 0):
         return Estimate(float(value), None, None, None)
     below, above = reaches(df, of)
-    lo, hi = value - below * se, value + above * se
+    lo, hi = value - max(below, 0.0) * se, value + max(above, 0.0) * se  # bent far, t may not reach back to 0
     if bounds is not None:
         lo, hi = max(lo, bounds[0]), min(hi, bounds[1])
     return Estimate(float(value), float(se), float(lo), float(hi))
@@ -149,6 +150,12 @@ def prompt_variance(psi_N: Floats) -> tuple[float, float]:
     """Variance of a mean over prompts with influences psi, and its degrees of freedom N - 1."""
     N = len(psi_N)
     return (float(psi_N.var(ddof=1) / N) if N > 1 else np.nan), N - 1
+
+
+def pair_variance(psi_N: Floats) -> tuple[float, float]:
+    """The same of a mean over pairs of prompts; NaN for two, whose one pair is in both influences."""
+    variance, df = prompt_variance(psi_N)
+    return (variance if len(psi_N) >= FEWEST else np.nan), df
 
 
 def ratio(

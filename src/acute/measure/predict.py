@@ -22,8 +22,8 @@ from acute.core.products import Advantage, Product, Products, coefficients, unbi
 from acute.core.steps import moved_along_log_odds
 from acute.errors import ConfigError, NotEnoughData
 from acute.measure.conflict import Measured, finite_answers
-from acute.measure.intervals import fold_variance, from_error, prompt_variance, ratio
-from acute.measure.reasons import NEGATIVE
+from acute.measure.intervals import FEWEST, fold_variance, from_error, pair_variance, ratio
+from acute.measure.reasons import NEGATIVE, too_few
 
 Floats = NDArray[np.float64]
 NOWHERE = 1e300  # the end of an interval that has none on that side
@@ -126,8 +126,8 @@ class Slopes:
 
     def _reason(self, i: int, of: str, normalised: bool) -> str:
         """Why the change of pass@k, or its interval, is unknown."""
-        if of == "population" and self.N < 2:
-            return "one prompt says nothing of others"
+        if of == "population" and self.N < FEWEST:
+            return too_few(self.N)
         if not np.isfinite(getattr(self.with_k[i], of)):
             return "more rewarded responses a prompt are needed for this k than there are"
         square = getattr(self.norm, of)
@@ -152,14 +152,14 @@ class Slopes:
         if normalised:
             length = eta * float(np.sqrt(own.finite))
             return _times(self._per_length(product, own, "population", scale), length)
-        variance, df = prompt_variance(product.psi_N)
+        variance, df = pair_variance(product.psi_N)
         variance += (scale + product.population**2) / self.size
         return _times(from_error(product.population, float(np.sqrt(variance)), df), eta)
 
     def _per_length(self, product: Product, own: Product, of: str, scale: float) -> Estimate | None:
         """⟨∇J_f, ∇J_k⟩ / ‖∇J_f‖, with Fieller's interval; the root's influence to first order."""
         top, square = getattr(product, of), getattr(own, of)
-        if not square > 0:
+        if not square > 0 or (of == "population" and self.N < FEWEST):
             return None
         bottom = float(np.sqrt(square))
         field = "deviation_NM" if of == "finite" else "psi_N"
@@ -168,7 +168,7 @@ class Slopes:
 
         def variance_along(r: float) -> tuple[float, float]:
             if of == "population":
-                variance, df = prompt_variance(a - r * b)
+                variance, df = pair_variance(a - r * b)
             else:
                 variance, df = fold_variance(a - r * b)
                 variance /= self.N**2

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 
 from acute.measure.conflict import Curve, squared_norm
+from acute.measure.intervals import FEWEST
 from acute.measure.prompts import PerPrompt
 
 NEGATIVE = "the estimate of ‖{}‖² is {:.2g}, not positive: noise outweighs the gradient; take more responses"
+
+
+def too_few(N: int) -> str:
+    """Why there is nothing about the distribution that one prompt or two were drawn from."""
+    return "one prompt says nothing of others" if N == 1 else "two prompts do not tell how much others differ"
 
 
 def reasons(curve: Curve, ks: Sequence[int], found: PerPrompt, missing: Sequence[str]) -> dict[str, str]:
@@ -17,8 +23,8 @@ def reasons(curve: Curve, ks: Sequence[int], found: PerPrompt, missing: Sequence
     for part, of in (("conflict", "finite"), ("conflict_population", "population")):
         for k in ks:
             lengths = {f"∇J_{j}": squared_norm(curve.norm[j - 1], of) for j in (1, k)}
-            if of == "population" and curve.N < 2:
-                told[f"{part}.cosine.{k}"] = told[f"{part}.inner.{k}"] = "one prompt says nothing of others"
+            if of == "population" and curve.N < FEWEST:
+                told[f"{part}.cosine.{k}"] = told[f"{part}.inner.{k}"] = too_few(curve.N)
                 continue
             bad = [NEGATIVE.format(name, value) for name, value in lengths.items() if not value > 0]
             if bad:

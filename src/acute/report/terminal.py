@@ -73,6 +73,11 @@ def _cell(shown: Shown) -> Text:
 
 
 def _by_k(analysis: Json) -> Table:
+    if analysis["conflict"].get("reason"):  # said above the table: there is pass@k alone
+        table = _table("By k", ("k", "pass@k, 95 % interval"))
+        for row in k_rows(analysis):
+            table.add_row(f"{row.k:,}", _cell(row.cells["pass_at_k"]))
+        return table
     start = k_dagger(analysis)
     found = f"k† = {start.text} ({start.interval})" if start.value is not None else f"k† {start}"
     table = _table(

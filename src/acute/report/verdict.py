@@ -38,7 +38,7 @@ def verdict(analysis: Json) -> Verdict:
     title, details = say(analysis)
     if unseen := _never_right(analysis):
         details = [*details, unseen]
-    if about_all := _population(analysis):
+    if about_all := _population(analysis, answer):
         details = [*details, about_all]
     return Verdict(answer, title, details)
 
@@ -200,17 +200,19 @@ def _cosine_at(analysis: Json, k: int) -> str:
     return f"The cosine of ∇J_k and ∇J_1 at k = {k:,} is {cosine.text} ({spread}{odds})."
 
 
-def _population(analysis: Json) -> str:
-    """One sentence about prompts drawn like these, "" where the analysis does not say."""
+def _population(analysis: Json, these: str) -> str:
+    """A sentence about prompts drawn like these, or ""; `these` is the answer about these themselves."""
     inner = _inner(analysis, "conflict_population")
     if not inner:
         return ""
     who = "For the distribution these prompts were drawn from"
     if sure := below_zero(analysis, "conflict_population"):
-        return f"{who}, there is conflict too: the interval lies below 0 at k = {_ks(sure)}."
+        too = " too" if these == CONFLICT else ""
+        return f"{who}, there is conflict{too}: the interval lies below 0 at k = {_ks(sure)}."
     lows = [value_of(e, "lo") for _, e in inner]
     if all(lo is not None and lo > 0 for lo in lows):
-        return f"{who}, there is none either: the interval lies above 0 at every k reported."
+        none = "there is none either" if these == CALM else "there is no conflict"
+        return f"{who}, {none}: the interval lies above 0 at every k reported."
     k = headline_k(analysis)
     cosine = show(at_k(analysis, "cosine", k, "conflict_population"), signed=True)
     if cosine.lo is None:

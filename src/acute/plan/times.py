@@ -19,7 +19,8 @@ ROOM = 0.9  # of a card's memory that is used
 ROWS_AT_ONCE = 256  # states that the sampler on transformers keeps alive
 LAYER_S = 0.8e-3  # one layer of transformers in one step, launches included
 DRAW_S = 2.4e-8  # drawing one token, for each word of the vocabulary and state (on the CPU, in float64)
-PIECE_S = 1.5e-5  # folding one piece of a gradient on a card: three launches
+FOLD_S, FOLDED_AT_ONCE = 7.5e-5, 2**22  # a card folds so many numbers of a gradient in a dozen launches …
+FOLD_BYTES = 48  # … and moves so many bytes for each
 VERIFY_S = {"short": 1e-5, "exact": 1e-5, "math": 3.3e-3, "code": 0.035}  # CPU seconds a response
 VERIFY_OTHER_S = 3.3e-3
 ANALYSE_RATE = 3e10  # operations a second of one CPU core on sketches that come from disk
@@ -92,18 +93,22 @@ def rollout(shape: Shape, load: Load, width: int, cards: Cards, backend: str) ->
     return Stage("rollout", seconds, None, limit)
 
 
+def fold(numbers: float, cards: Cards) -> float:
+    """Folding so many numbers of gradients into sketches on one card, launches and traffic in turn."""
+    traffic = FOLD_BYTES / (cards.card.bandwidth * SHARE_OF_BANDWIDTH)
+    return numbers * (FOLD_S / FOLDED_AT_ONCE + traffic)
+
+
 def score(shape: Shape, load: Load, scored: Scored, width: int, cards: Cards) -> Stage:
-    """Passes at the rate of the cards, and the fold of each gradient piece by piece."""
+    """Passes at the rate of the cards, and the fold of each gradient."""
     one = work.passes(load, scored)
     arithmetic = work.score(shape, load, scored) / (cards.count * cards.rate(width))
-    pieces = scored.selected.count / scored.sketch_size
-    launches = load.signal * load.prompts * one.folds * pieces * PIECE_S / cards.count
+    folds = load.signal * load.prompts * one.folds
+    folding = folds * fold(scored.selected.count, cards) / cards.count
     attended = flops.attention(shape, one.pairs + 2 * one.pairs_back)
     all_of_it = work.score(shape, replace(load, signal=1.0), scored) / max(load.prompts, 1)
     limit = "attention" if attended > all_of_it / 2 else "arithmetic"
-    return Stage(
-        "score", arithmetic + launches, None, "folding the sketch" if launches > arithmetic else limit
-    )
+    return Stage("score", arithmetic + folding, None, "folding the sketch" if folding > arithmetic else limit)
 
 
 def verify(load: Load, kind: str, cores: int) -> Stage:

@@ -11,13 +11,13 @@ from acute.plan.gpus import parse
 from acute.plan.pass_size import most
 from acute.plan.shape import Selected, Shape, every, of_count, of_tensors
 from acute.plan.times import (
-    PIECE_S,
     SHARE_OF_BANDWIDTH,
     VERIFY_OTHER_S,
     VERIFY_S,
     Cards,
     Stage,
     analyse,
+    fold,
     report,
     rollout,
     score,
@@ -313,7 +313,7 @@ def _on_cards(config: Config, what: Asked, cards: Cards, assumed: list[str]) -> 
         f"bandwidth in decoding; loading, waiting and failures are not counted",
         f"{kind}: {VERIFY_S.get(kind, VERIFY_OTHER_S):g} CPU seconds a response, on {cores} cores "
         f"({CORES_A_CARD} a card)",
-        f"folding a gradient: {PIECE_S * 1e6:.0f} µs for each piece of {what.scored.sketch_size:,} numbers",
+        f"folding a gradient: {fold(1e9, cards) * 1e3:.0f} ms for 10⁹ numbers (not measured on a card)",
     ]
     return [
         rollout(what.shape, what.load, what.width, cards, backend),

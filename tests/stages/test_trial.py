@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
 
@@ -65,20 +66,38 @@ def test_shorter_responses_where_fewer_will_not_do(scored, monkeypatch):
 
 def test_copies_are_a_run_of_as_many_prompts(scored, tmp_path):
     rows = scored.prompts()
-    part = some_of(scored, rows["prompt_id"].to_pylist()[2:5])
+    mixed = [
+        name for name, c in zip(rows["prompt_id"].to_pylist(), _right(scored), strict=True) if 0 < c < 64
+    ]
+    part = some_of(scored, mixed[:3])
     run_until(part, "score")
-    run = copies(part, rows, 30, 64, tmp_path / "copies")
+    run = copies(scored, part, rows, 30, 64, tmp_path / "copies")
     run_until(run, "analyse")
     found = run.analysis()
+    assert found["counts"]["no_success"] > 0  # as in the run: such prompts have no gradient
+    sketches = np.load(run.path / "sketch.npy")
+    silent = ~np.abs(sketches).max((1, 2, 3)).astype(bool)
+    assert silent.sum() == found["counts"]["no_success"] + found["counts"]["all_success"]
     assert found["prompts"] == 30 and found["responses"] == 30 * 64
     assert run.prompts()["family"].to_pylist() == [rows["family"][i % 12].as_py() for i in range(30)]
-    right = [pc.sum(group["reward"]).as_py() for group in _by_prompt(run)]
-    assert right == [right[i % 3] for i in range(30)] and len(set(right)) > 1
+    right = _right(run)
+    assert right == [right[i % 12] for i in range(30)] and len(set(right)) > 3
 
 
-def _by_prompt(run):
+def test_copies_of_a_single_prompt_can_be_analysed(scored, tmp_path):
+    best = int(np.argmax(_right(scored)))
+    part = some_of(scored, [scored.prompts()["prompt_id"][best].as_py()])
+    run_until(part, "score")
+    run = copies(part, part, scored.prompts(), 24, 256, tmp_path / "copies")
+    run_until(run, "analyse")
+    assert run.analysis()["prompts"] == 24
+
+
+def _right(run):
+    """Right responses of each prompt."""
     table = run.responses()
-    return [table.filter(pc.equal(table["prompt_id"], name)) for name in run.prompts()["prompt_id"]]
+    own = (table.filter(pc.equal(table["prompt_id"], name)) for name in run.prompts()["prompt_id"])
+    return [pc.sum(group["reward"]).as_py() for group in own]
 
 
 def _straight(once, pace):

@@ -1,15 +1,18 @@
 """Runs made of another run's responses: some of its prompts, or more prompts than were sampled."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from acute.gradients.store import read_sketches, write_sketches
 from acute.run import Run
 from acute.table import response_id
+
+ROLL = 7  # places by which each further copy of a sketch is moved on: gradients of prompts are not the same
 
 
 def some_of(run: Run, prompt_ids: Sequence[str]) -> Run:
@@ -26,14 +29,14 @@ def some_of(run: Run, prompt_ids: Sequence[str]) -> Run:
     return part
 
 
-def copies(scored: Run, rows: pa.Table, count: int, size: int, folder: Path) -> Run:
-    """A scored run of `count` prompts, the rows over and over, answered as those of `scored` in turn.
+def copies(sampled: Run, scored: Run, rows: pa.Table, count: int, size: int, folder: Path) -> Run:
+    """A scored run of `count` prompts, the rows over and over, answered as those of `sampled` in turn.
 
-    Of each sketch the first `size` numbers are taken. A response whose check failed counts as wrong there.
+    Prompts with right and wrong responses take the sketches of those that were scored in turn, of each the
+    first `size` numbers, rolled so that no two are alike; the others have none. A response whose check failed
+    counts as wrong.
     """
-    sums, facts = read_sketches(scored.path)
-    source = scored.prompts()["prompt_id"].to_pylist()
-    run = Run.create(folder, scored.config)
+    run, answers = Run.create(folder, sampled.config), _by_prompt(sampled)
     taken = rows.take(pa.array(np.arange(count) % len(rows)))
     ids = [f"{name}~{i}" for i, name in enumerate(taken["prompt_id"].to_pylist())]
     with run.stage("prompts"):
@@ -42,29 +45,45 @@ def copies(scored: Run, rows: pa.Table, count: int, size: int, folder: Path) -> 
     with run.stage("rollout"):
         pass
     with run.stage("verify"):
-        run.write_responses(_answers(scored.responses(), source, ids))
+        tables = [_renamed(answers[i % len(answers)], name) for i, name in enumerate(ids)]
+        run.write_responses(pa.concat_tables(tables))
     with run.stage("score"):
-        at = [facts["prompt_ids"].index(source[i % len(source)]) for i in range(count)]
-        facts |= {"prompt_ids": ids, "successes": [facts["successes"][i] for i in at], "sketch_size": size}
-        shape = (count, *sums.shape[1:3], size)
-        write_sketches(run.path, (sums[i : i + 1][0, ..., :size] for i in at), shape, facts, run.expect)
+        successes = [float(pc.sum(table["reward"]).as_py()) for table in tables]
+        signal = [0 < c < len(table) for c, table in zip(successes, tables, strict=True)]
+        _write_sketches(run, scored, ids, successes, signal, size)
     return run
 
 
-def _answers(responses: pa.Table, source: Sequence[str], ids: Sequence[str]) -> pa.Table:
-    """The responses of the prompts `source`, in turn, as those of the prompts `ids`."""
-    responses = responses.set_column(
-        responses.column_names.index("reward"), "reward", pc.fill_null(responses["reward"], 0.0)
-    )
-    of = {name: responses.filter(pc.equal(responses["prompt_id"], name)) for name in source}
-    tables = []
-    for i, name in enumerate(ids):
-        table = of[source[i % len(source)]]
-        new = {
-            "prompt_id": pa.array([name] * len(table)),
-            "response_id": pa.array([response_id(name, j) for j in range(len(table))]),
-        }
-        for column, values in new.items():
-            table = table.set_column(table.column_names.index(column), column, values)
-        tables.append(table)
-    return pa.concat_tables(tables)
+def _by_prompt(run: Run) -> list[pa.Table]:
+    """The responses of each prompt, no reward missing."""
+    table = run.responses()
+    place, reward = table.column_names.index("reward"), pc.fill_null(table["reward"], 0.0)
+    table = table.set_column(place, "reward", reward)
+    return [table.filter(pc.equal(table["prompt_id"], name)) for name in run.prompts()["prompt_id"]]
+
+
+def _renamed(table: pa.Table, name: str) -> pa.Table:
+    """The responses of a prompt as those of another."""
+    new = {
+        "prompt_id": pa.array([name] * len(table)),
+        "response_id": pa.array([response_id(name, j) for j in range(len(table))]),
+    }
+    for column, values in new.items():
+        table = table.set_column(table.column_names.index(column), column, values)
+    return table
+
+
+def _write_sketches(
+    run: Run, scored: Run, ids: list[str], successes: list[float], signal: list[bool], size: int
+) -> None:
+    sums, facts = read_sketches(scored.path)
+    none = np.zeros((*sums.shape[1:3], size), np.float32)
+
+    def each() -> Iterator[NDArray[np.float32]]:
+        for i, mixed in enumerate(signal):
+            at = i % sums.shape[0]
+            part = sums[at : at + 1][0, ..., :size]
+            yield np.roll(part, (i // sums.shape[0]) * ROLL, axis=-1) if mixed else none
+
+    facts |= {"prompt_ids": ids, "successes": successes, "sketch_size": size}
+    write_sketches(run.path, each(), (len(ids), *none.shape), facts, run.expect)

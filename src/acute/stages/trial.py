@@ -137,7 +137,7 @@ def trial(begun: Begun, asked: Asked) -> Trial:
     mixed = not _without_signal(more_run)
     each = work.score(asked.shape, replace(first.load, signal=1.0), asked.scored)
     more, scored_run = _scored(begun, more_run, asked, max(1, int(SCORED // each)))
-    copied = _copied(begun, scored_run, asked)
+    copied = _copied(begun, more_run, scored_run, asked)
     return Trial(begun.took, begun.verifiers, first, more, copied, max(config.analyse.k), shortened, mixed)
 
 
@@ -269,7 +269,7 @@ def _took(run: Run) -> dict[str, Took]:
 # -- analysis and report ----------------------------------------------------------------------------
 
 
-def _copied(begun: Begun, scored: Run, asked: Asked) -> list[Copied]:
+def _copied(begun: Begun, sampled: Run, scored: Run, asked: Asked) -> list[Copied]:
     """Analysis and report of as many prompts as the run has; or of some, the same again, and of more."""
     from acute.stages import report, run_until
 
@@ -279,7 +279,7 @@ def _copied(begun: Begun, scored: Run, asked: Asked) -> list[Copied]:
     most = max(8, min(MOST_COPIES, MOST_ROWS // scored.config.sampling.n))
     found = []
     for number, count in enumerate([prompts] if prompts <= most else [most // 2, most // 2, most]):
-        run = copies(scored, begun.rows, count, size, begun.folder / f"copies-{number}")
+        run = copies(sampled, scored, begun.rows, count, size, begun.folder / f"copies-{number}")
         run_until(run, "analyse")
         report(run)
         found.append(Copied(count, size, _took(run)))

@@ -64,6 +64,14 @@ def test_shorter_responses_where_fewer_will_not_do(scored, monkeypatch):
     assert (config.sampling.n, config.sampling.max_tokens, found) == (16, 8, ("fewer", "shorter"))
 
 
+@pytest.mark.parametrize("folds", [2, 3, 4, 5, 8])
+def test_called_right_is_every_other_response_of_a_fold(folds):
+    found = trial._every_other(4 * folds, folds)
+    assert {found[0], found[1]} == {0.0, 1.0}  # so that two responses suffice
+    assert all(set(found[fold::folds]) == {0.0, 1.0} for fold in range(folds))
+    assert sum(found) == 2 * folds
+
+
 def test_copies_are_a_run_of_as_many_prompts(scored, tmp_path):
     rows = scored.prompts()
     mixed = [

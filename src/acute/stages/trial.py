@@ -255,9 +255,17 @@ def _relabel(run: Run) -> None:
     """Call every other response of a fold right, as something must be scored."""
     table = run.responses()
     place = table.column_names.index("reward")
-    folds = run.config.score.folds
-    rewards = pa.array([float(i // folds % 2) for i in range(len(table))], pa.float64())
+    rewards = pa.array(_every_other(len(table), run.config.score.folds), pa.float64())
     run.write_responses(table.set_column(place, "reward", rewards))
+
+
+def _every_other(rows: int, folds: int) -> list[float]:
+    """1 for every other response, and for every other of each fold; response j is in fold j modulo folds.
+
+    >>> _every_other(8, 2)
+    [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]
+    """
+    return [float((i + (folds % 2 == 0) * (i // folds)) % 2) for i in range(rows)]
 
 
 def _took(run: Run) -> dict[str, Took]:

@@ -35,6 +35,7 @@ def without(name):
         (without("answer"), "wanted a value for 'answer', found none"),
         ({**GOOD, "answer": None}, "wanted a value for 'answer', found none"),
         ({**GOOD, "answer": 2}, "'answer' must be text, found '2'"),
+        ({**GOOD, "answer": {}}, "'answer' must be text, found '{}'; write an object as JSON in a text"),
         ({**GOOD, "level": 3}, "'level' must be text, found '3'"),
         ({**GOOD, "prompt_id": ""}, "'prompt_id' must be text, found none"),
         ({**GOOD, "prompt": ""}, "'prompt' must be text, found none"),

@@ -41,7 +41,8 @@ def _fault(row: Any) -> str | None:
         return "wanted either 'prompt' or 'messages'"
     for name in TEXT:
         if row.get(name) is not None and not isinstance(row[name], str):
-            return f"{name!r} must be text, found {str(row[name])[:80]!r}"
+            hint = "; write an object as JSON in a text" if isinstance(row[name], dict | list) else ""
+            return f"{name!r} must be text, found {str(row[name])[:80]!r}{hint}"
         if name in ("prompt_id", "prompt") and row.get(name) == "":
             return f"{name!r} must be text, found none of it"
     messages = row.get("messages")
@@ -90,7 +91,7 @@ def read_rows(path: Path) -> list[tuple[str, Any]]:
             return [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
         return json_rows(path, _text(path))
     except FileNotFoundError:
-        raise TableError(f"wanted a prompt file at {path}, found no file: correct prompts.source") from None
+        raise TableError(f"wanted a prompt file at {path}, found no file: correct prompts.source, or prompts.path of a known set") from None
     except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"wanted a prompt file at {path}: {reason}") from None

@@ -91,7 +91,9 @@ def read_rows(path: Path) -> list[tuple[str, Any]]:
             return [(f"row {i}", row) for i, row in enumerate(pq.read_table(path).to_pylist())]
         return json_rows(path, _text(path))
     except FileNotFoundError:
-        raise TableError(f"wanted a prompt file at {path}, found no file: correct prompts.source, or prompts.path of a known set") from None
+        raise TableError(
+            f"wanted a prompt file at {path}, found no file: correct prompts.source or prompts.path"
+        ) from None
     except (OSError, EOFError, UnicodeDecodeError, pa.ArrowInvalid, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"wanted a prompt file at {path}: {reason}") from None

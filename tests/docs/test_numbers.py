@@ -5,6 +5,7 @@ scaling.md and theory.md in tests/test_docs_*.py, whole blocks in test_blocks.py
 """
 
 import json
+import runpy
 from types import SimpleNamespace
 
 from bench.coverage import show
@@ -50,6 +51,12 @@ def test_ranks_are_of_the_results():
         difference = f"{job['difference']:.0e}".replace("e-0", "e-") if job["difference"] else "0"
         rows.append(f"| {ranks} | {split or 1} | {job['cpu']:.2f} | {difference} |")
     assert missing([row for row in rows if not row.startswith("| 1 |")], "ranks") == []
+
+
+def test_verifiers_that_err_are_as_computed(capsys):
+    runpy.run_path(str(ROOT / "docs" / "figures" / "imperfect.py"), run_name="__main__")
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(rows) > 15 and missing(rows, "statistics") == []
 
 
 def test_what_is_counted():

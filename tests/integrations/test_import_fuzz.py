@@ -6,6 +6,7 @@ hypothesis draws the first seed of each batch, the same ones every time; a failu
 input does.)
 """
 
+import io
 import os
 
 import pyarrow.parquet as pq
@@ -66,12 +67,24 @@ def both_ends(ask):
     assert EXAMPLES // 50 <= fuzz(ask) <= EXAMPLES - EXAMPLES // 50
 
 
+def write(file, content):
+    """A new file: a file system may write one that is emptied and filled again out to the disk each time."""
+    file.unlink(missing_ok=True)
+    file.write_bytes(content)
+
+
+def as_parquet(form, odd):
+    content = io.BytesIO()
+    pq.write_table(odd_logs.parquet(form, odd), content, compression="none")
+    return content.getvalue()
+
+
 @pytest.mark.parametrize("form", list(odd_logs.SCHEMAS))
 def test_json_lines(form, tmp_path):
     file = tmp_path / "samples_t_2026-01-01T00-00-00.0.jsonl"
 
     def ask(odd):
-        file.write_bytes(odd_logs.json_lines(form, odd))
+        write(file, odd_logs.json_lines(form, odd))
         return reads_or_refuses(form, file, odd)
 
     both_ends(ask)
@@ -79,7 +92,7 @@ def test_json_lines(form, tmp_path):
 
 def test_inspect(tmp_path):
     def ask(odd):
-        (tmp_path / "log.json").write_bytes(odd_logs.inspect_log(odd))
+        write(tmp_path / "log.json", odd_logs.inspect_log(odd))
         return reads_or_refuses("inspect", tmp_path / "log.json", odd)
 
     both_ends(ask)
@@ -88,7 +101,7 @@ def test_inspect(tmp_path):
 @pytest.mark.parametrize("form", ["trl", "jsonl"])
 def test_parquet(form, tmp_path):
     def ask(odd):
-        pq.write_table(odd_logs.parquet(form, odd), tmp_path / "log.parquet", compression="none")
+        write(tmp_path / "log.parquet", as_parquet(form, odd))
         return reads_or_refuses(form, tmp_path / "log.parquet", odd)
 
     both_ends(ask)
@@ -96,9 +109,7 @@ def test_parquet(form, tmp_path):
 
 def test_damaged_parquet(tmp_path):
     def ask(odd):
-        pq.write_table(odd_logs.parquet("trl", odd), tmp_path / "log.parquet", compression="none")
-        content = odd_logs.damaged((tmp_path / "log.parquet").read_bytes(), odd)
-        (tmp_path / "log.parquet").write_bytes(content)
+        write(tmp_path / "log.parquet", odd_logs.damaged(as_parquet("trl", odd), odd))
         return reads_or_refuses("trl", tmp_path / "log.parquet", odd)
 
     fuzz(ask)
@@ -110,7 +121,7 @@ def test_damaged_json(form, tmp_path):
 
     def ask(odd):
         whole = odd_logs.inspect_log(odd) if form == "inspect" else odd_logs.json_lines(form, odd)
-        file.write_bytes(odd_logs.damaged(whole, odd))
+        write(file, odd_logs.damaged(whole, odd))
         return reads_or_refuses(form, file, odd)
 
     fuzz(ask)

@@ -70,10 +70,10 @@ def task(prompt, rows, rewards):
     return Task(prompt, distinct, counts.reshape(2 * FOLDS, -1))
 
 
-def short_run(folder: Path) -> Run:
-    """A run folder of one prompt of the quickstart, sampled and verified."""
-    lines = (resources.files("acute.quickstart") / "override.jsonl").read_text().splitlines()[:1]
-    (folder / "prompts.jsonl").write_text(lines[0] + "\n")
+def short_run(folder: Path, prompts: int = 1) -> Run:
+    """A run folder of the first prompts of the quickstart, sampled and verified."""
+    lines = (resources.files("acute.quickstart") / "override.jsonl").read_text().splitlines()[:prompts]
+    (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
     settings = {
         "model": {"name": "bundled:smollm2", "device": "cpu"},
         "prompts": {"source": str(folder / "prompts.jsonl")},

@@ -20,7 +20,7 @@ from sampled import draw, estimate, sampled_walk
 from world import World, dot
 
 from acute.core.mitigations.seen import Seen
-from acute.gradients.exact import success_gradient, success_probability
+from acute.gradients.exact import inner_products, success_gradient, success_probability
 from acute.gradients.forward import Sampled
 from acute.train.mitigate import REWEIGHT
 from acute.train.target import target
@@ -149,28 +149,33 @@ PROTECTING_BY_PROMPT = ("reweighting", "clip", "power")
 
 
 @pytest.mark.model
-def test_on_smollm2_no_small_exact_step_of_a_mitigation_goes_against_pass_at_1():
+def test_on_smollm2_no_small_exact_step_of_a_mitigation_goes_against_pass_at_1(tmp_path):
     """⟨step, ∇J_1⟩ ≥ 0 within rounding for each that guarantees it, and not for pass@16's own step."""
     from methods import mixed, pass_k_weight
 
-    world = World(PROMPTS)
+    def dot(a, b):
+        return float(inner_products([a], b)[0])  # in a third of the time that double precision takes
+
+    some, lines = tmp_path / "prompts.jsonl", PROMPTS.read_text().splitlines()
+    some.write_text("\n".join(lines[1:4] + lines[11:14]))  # three sums, and three that they pull against
+    world = World(some)
     p = world.success()
     p_N = p.detach().numpy().copy()
     w = pass_k_weight(p_N, 16)
-    first, kth = world.gradient(p, np.ones(18)), world.gradient(p, w)
+    first, kth = world.gradient(p, np.ones(len(p_N))), world.gradient(p, w)
     a = world.agreement(first)
     seen = Seen(w, a, float((w * a).mean()), float(a.mean()), dot(kth, kth))
     assert seen.norm_1 == pytest.approx(dot(first, first), rel=1e-3)  # two independent ways to both
     assert seen.inner == pytest.approx(dot(first, kth), rel=1e-3) and seen.inner < 0
 
     def cosine(step):
-        return dot(step, first) / (dot(step, step) * dot(first, first)) ** 0.5
+        return dot(step, first) / (dot(step, step) * seen.norm_1) ** 0.5
 
     def holds(along):
         """The step itself to the rounding of the arithmetic, θ' - θ to that of weights kept in float32."""
         world.reset()
         world.move(along, 0.01 / dot(along, along) ** 0.5)
-        taken = [q.detach() - s for q, s in zip(world.parameters.values(), world.start, strict=True)]
+        taken = [q.detach().sub_(s) for q, s in zip(world.parameters.values(), world.start, strict=True)]
         return cosine(along) >= -1e-5 and cosine(taken) >= -1e-4
 
     by_prompt = {m: world.gradient(p, REWEIGHT[m](seen, 0.0).of(w)) for m in PROTECTING_BY_PROMPT}

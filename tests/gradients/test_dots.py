@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import transformers
 
 from acute.errors import ModelError
 from acute.gradients import dots
@@ -9,7 +10,7 @@ from acute.gradients.dots import by_forward_mode, by_hooks
 from acute.gradients.forward import Sampled, obeys_masks, response_logprob
 from acute.gradients.parameters import selected
 from tests.gradients.test_engines import PROMPT, RESPONSES
-from tests.policies import ZOO, policy, truly_float64
+from tests.policies import LLAMA, ZOO, policy, truly_float64
 
 SAMPLED = Sampled(0.8)
 
@@ -74,6 +75,19 @@ def test_the_two_ways_of_a_linear_layer_are_one(tokens):
         dots._linear(x, grad, weight, bias) - first,
         torch.einsum("ko,uto->ku", bias, grad.reshape(4, -1, 3)),
     )
+
+
+def test_in_bfloat16_modules_add_up_in_float32():
+    """0.2 % off beside the same weights in float32; 1.1 % where the sum over modules is bfloat16 too."""
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=61, **LLAMA)).bfloat16().eval()
+    along = {n: (torch.randn_like(p) + 0.3).detach()[None] for n, p in model.named_parameters()}
+    with selected(model, "all"):
+        low = by_hooks(model, along, PROMPT, RESPONSES, SAMPLED)
+    with selected(model.float(), "all"):
+        high = by_hooks(model, {n: d.float() for n, d in along.items()}, PROMPT, RESPONSES, SAMPLED)
+    assert low.dtype == torch.float32
+    assert (low - high).norm() < 0.006 * high.norm()
 
 
 def test_no_logits_are_made_where_the_prompt_is_read():

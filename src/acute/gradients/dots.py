@@ -70,7 +70,7 @@ def _linear_gradients(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
     """
     rows, (K, wide, narrow) = len(x), weight.shape
     x, grad = x.reshape(rows, -1, narrow), grad.reshape(rows, -1, wide)
-    total = x.new_zeros(K, rows)
+    total = x.new_zeros(K, rows, dtype=torch.promote_types(x.dtype, torch.float32))
     step = max(1, BLOCK // (rows * narrow))
     for first in range(0, wide, step):
         gradient = grad[..., first : first + step].transpose(1, 2) @ x  # (U, step, in)
@@ -181,7 +181,7 @@ def by_hooks(
     sampled: Sampled,
     side: str = "right",
 ) -> Tensor:
-    """⟨∇ ln π(response), direction⟩ of each response along each direction, shape (K, U).
+    """⟨∇ ln π(response), direction⟩ of each response along each direction, shape (K, U), in float32 or finer.
 
     `directions` holds K tensors stacked for each parameter. Rows are padded on `side`.
 
@@ -192,7 +192,9 @@ def by_hooks(
     if lost := [name for name in directions if name not in known]:
         raise ModelError(f"the direction has {lost[0]!r}, which is no parameter of the model itself")
     like = next(iter(directions.values()))
-    total = torch.zeros(len(like), len(responses), dtype=like.dtype, device=like.device)
+    # hundreds of modules add up here: in bfloat16 the last of them would be lost
+    wide = torch.promote_types(like.dtype, torch.float32)
+    total = torch.zeros(len(like), len(responses), dtype=wide, device=like.device)
     before = {name: p.requires_grad for name, p in known.items()}
     shared = _Pass(total)
     contractions = [_Contraction(shared, *owner) for owner in _owners(model, directions)]

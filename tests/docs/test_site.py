@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from markdown_it import MarkdownIt
@@ -15,6 +16,7 @@ from tests.docs.pages import GENERATED, PAGES, ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*MystReferenceResolver.app")  # MyST's to mend
 INDEX = ROOT / "docs" / "index.md"
+TYPER = tuple(map(int, version("typer").split(".")[:2]))
 
 
 def sphinx(source, out):
@@ -57,6 +59,9 @@ def test_every_page_is_in_the_list_in_the_order_of_the_menu():
     assert first_level == {name for name in linked if "/" not in name}
 
 
+@pytest.mark.skipif(
+    TYPER < (0, 29), reason="an older typer lays the page out otherwise"
+)
 def test_the_commands_page_is_current(tmp_path):
     page = tmp_path / "cli.md"
     command = [sys.executable, "-m", "typer", "acute.cli.main", "utils", "docs", "--name", "acute"]

@@ -11,14 +11,15 @@ import pytest
 # what takes longest begins first: with it at the end one of two workers waits for the other
 LONGEST = (
     "train/test_session.py",
+    "test_score_ranks.py",
     "gradients/test_truth.py",
     "stages/test_cluster_on_ray.py",
     "test_run.py",
     "faults/test_faults.py",
     "report/test_tutorial_notebook.py",
-    "test_score_ranks.py",
-    "train/test_tradeoff.py",
     "report/test_accessibility.py",
+    "integrations/test_ray_train.py",
+    "train/test_tradeoff.py",
     "verify/test_code.py",
     "verify/test_code_attacks.py",
     "verify/test_hostile.py",

@@ -8,7 +8,7 @@ import time
 import pytest
 
 BEGIN = """
-import os, sys, time
+import hashlib, os, sys, time
 from acute.cli import stopping
 stopping.GRACE_S = 0.3
 stopping.listen()
@@ -16,7 +16,7 @@ stopping.resume_with("acute run --out DIR")
 print("ready", flush=True)
 """
 IN_PYTHON = "time.sleep(60)"
-IN_C = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**8)"  # no step of Python for a minute
+IN_C = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**8)"  # no step of Python for a minute
 CATCHES_ALL = """
 try:
     time.sleep(60)
@@ -33,6 +33,7 @@ def ended(body, number, before=HEARS):
     """The exit code, standard error and seconds of a script that gets a signal at work."""
     script = subprocess.Popen(
         [sys.executable, "-c", before + BEGIN + body],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -63,7 +64,7 @@ def test_python_gets_an_exception_that_no_library_takes_for_an_error():
 
 def test_an_ignored_signal_stays_ignored():
     before = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-    code, _, _ = ended("time.sleep(0.5); sys.exit(7)", signal.SIGINT, before)
+    code, _, _ = ended("sys.stdin.read(); sys.exit(7)", signal.SIGINT, before)  # ends once it was sent
     assert code == 7
 
 

@@ -84,23 +84,23 @@ def test_a_training_and_what_it_prints(tiny_model, tmp_path):
 
 
 def test_killed_and_started_again_it_takes_the_same_path(tiny_model, tmp_path):
-    config = write(tmp_path, tiny_model, steps=12)
+    config = write(tmp_path, tiny_model, steps=16)  # it is killed long before they are done
     train(load(config), tmp_path / "whole")
     folder = tmp_path / "killed"
     process = subprocess.Popen(command(config, "--out", folder), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (folder / "acute.jsonl").exists() or len(read_log(folder)) < 5:
         assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     at = len(read_log(folder))
-    assert at < 12 and last_checkpoint(folder) is not None
+    assert at < 16 and last_checkpoint(folder) is not None
     subprocess.run(command(config, "--out", folder), check=True, capture_output=True)
     whole = read_log(tmp_path / "whole")
     assert read_log(folder) == whole and any(row["pass@1"] > 0 for row in whole)
     exact = [read_log(path, "evaluation.jsonl") for path in (folder, tmp_path / "whole")]
-    assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 13, 2))
+    assert exact[0] == exact[1] and [row["step"] for row in exact[0]] == list(range(0, 17, 2))
 
 
 def test_killed_before_its_first_checkpoint_it_begins_anew(tiny_model, tmp_path):

@@ -105,7 +105,7 @@ def test_algebra_sees_what_is_not(gold, answer, verifier):
 
 
 def test_five_ends():
-    quick = MathVerifier(workers=1, timeout_s=1)
+    quick = MathVerifier(workers=1, timeout_s=3)  # one never ends; those that do have time on a busy machine
     items = [
         Item(r"\boxed{0.5}", r"\frac12", "eos"),
         Item(r"\boxed{2}", r"\frac12", "eos"),
@@ -128,7 +128,7 @@ def test_five_ends():
         ("wrong_form", 0.0, None),
         ("ok", 1.0, "0.5"),
     ]
-    assert found[4].detail == "no answer within 1 s"
+    assert found[4].detail == "no answer within 3 s"
     assert found[5].detail == "the gold answer is no formula that can be read"
 
 

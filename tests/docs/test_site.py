@@ -59,9 +59,7 @@ def test_every_page_is_in_the_list_in_the_order_of_the_menu():
     assert first_level == {name for name in linked if "/" not in name}
 
 
-@pytest.mark.skipif(
-    TYPER < (0, 29), reason="an older typer lays the page out otherwise"
-)
+@pytest.mark.skipif(TYPER < (0, 29), reason="an older typer lays the page out otherwise")
 def test_the_commands_page_is_current(tmp_path):
     page = tmp_path / "cli.md"
     command = [sys.executable, "-m", "typer", "acute.cli.main", "utils", "docs", "--name", "acute"]

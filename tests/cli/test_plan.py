@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from acute.cli.main import app
+from acute.config import load
 from acute.errors import AcuteError, ConfigError, InputError, ModelError
 from acute.run import Run
+from acute.stages.plan import Given, planned
 from tests.tiny import write_run
 
 UNITS = ("_tokens", "_passes", "_flop", "_bytes")
@@ -58,6 +60,12 @@ def test_more_prompts_than_a_trial_has_copies_of(config, monkeypatch):
     assert many["prompts"] == 4000
     for name in ("rollout", "score", "analyse", "report"):
         assert seconds[1][name] > 1.5 * seconds[0][name], name
+
+
+def test_a_control_is_said_to_be_left_out(config):
+    beside = load(config).model_copy(update={"control": "some/where.toml"})
+    assert "where.toml" in planned(beside, "H100", Given(), 0.4)["assumed"][0]
+    assert not any("control" in said for said in plan(config, "--gpus", "H100")["assumed"])
 
 
 def test_whole_prompts_and_lengths_may_be_given(config):

@@ -56,6 +56,8 @@ def asked(config: Config, given: Given) -> tuple[Asked, list[str]]:
     Raises ConfigError, InputError, ModelError where a size is neither given nor to be found.
     """
     assumed: list[str] = []
+    if config.control is not None:
+        assumed.append(f"the control ({Path(config.control).name}) is a run of its own and not counted")
     if config.score.engine == "reference":
         raise ConfigError('score.engine: wanted "sketch" or "dots" to plan for, found "reference"')
     shape, selected = _shape(config, given.parameters, assumed)

@@ -196,7 +196,7 @@ def out_of_memory(case):
 
 def no_memory_for_tensors(case):
     """torch finds no memory from a drawn forward pass on."""
-    nth = case.rng.randint(1, 3)
+    nth = case.rng.randint(1, case.world.passes[case.stage])
     case.what = f"forward pass {nth}"
     ended = case.broken(inject.broken_forward(nth, inject.no_memory_for_tensors))
     if case.struck_by(ended):
@@ -207,9 +207,7 @@ def no_memory_for_tensors(case):
 
 def not_finite(case, change, what):
     """Logits or gradients that are no numbers: refused, naming stage, prompt and response."""
-    nth = (
-        case.rng.randint(1, 3) if case.stage == "rollout" else 1
-    )  # one pass may score all that few prompts say
+    nth = case.rng.randint(1, case.world.passes[case.stage])
     case.what = f"{what} from forward pass {nth} on"
     ended = case.broken(inject.broken_forward(nth, change))
     case.ended_as_promised(ended, 4, case.stage, "prompt 'p", "response 'p")

@@ -4,13 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.faults.inject import Touches
+from tests.faults.inject import Touches, counted_forward
 from tests.faults.process import start
 from tests.tiny import save_model, write_run
 
 STAGES = ("prompts", "rollout", "verify", "score", "analyse", "report")
 BLOCK = 16  # verdicts in a part, so that there are several
-PROMPTS, N = 6, 16
+PROMPTS, N, SEED = 6, 16, 4  # by this seed three prompts have right and wrong responses
 PROGRAMS = [
     "def f(a, b):\n    return a + b",
     "def f(a, b):\n    return a * b",
@@ -45,6 +45,7 @@ class World:
         self.base, self.model, self.logs = base, base / "model", base / "logs"
         self.states: dict[str, Path] = {}
         self.touches: dict[str, int] = {}
+        self.passes: dict[str, int] = {}  # of the model
         self.seconds: dict[str, float] = {}
         self.config = base / "config.toml"
 
@@ -75,9 +76,9 @@ def before(stage):
     return None if stage in ("prompts", "import", "train") else STAGES[STAGES.index(stage) - 1]
 
 
-def done(world, arguments, count_to=None):
+def done(world, arguments, count_to=None, fault=None):
     """A command that must end well."""
-    ended = world.run(arguments, count_to=count_to)
+    ended = world.run(arguments, fault, count_to=count_to)
     if ended.code != 0:
         raise AssertionError(f"unbroken {arguments} ended with {ended.code}: {ended.err[-2000:]}")
     return ended
@@ -86,7 +87,7 @@ def done(world, arguments, count_to=None):
 def make(base, engine="sketch", verify="exact"):
     """The unbroken run, stage by stage, and how often each touches its folder."""
     world = World(base)
-    write_run(base, world.model, n=N, count=PROMPTS, engine=engine)
+    write_run(base, world.model, SEED, N, engine, PROMPTS)
     text = world.config.read_text().replace("prompts_at_once = 4", "prompts_at_once = 2")
     world.config.write_text(text.replace('kind = "exact"', f'kind = "{verify}"\nworkers = 2'))
     _in_fork(world, lambda: save_model(world.model))
@@ -94,8 +95,10 @@ def make(base, engine="sketch", verify="exact"):
     for stage in STAGES[1:]:
         if stage == "rollout":
             _first_stage(world, whole)
-        counted = base / f"{stage}.count"
-        ended = done(world, command_of(stage, world, whole), (whole, _nothing, None, counted))
+        counted, passes = base / f"{stage}.count", base / f"{stage}.passes"
+        of_touches, of_passes = (whole, _nothing, None, counted), counted_forward(passes)
+        ended = done(world, command_of(stage, world, whole), of_touches, of_passes)
+        world.passes[stage] = int(passes.read_text()) if passes.exists() else 0
         world.touches[stage], world.seconds[stage] = int(counted.read_text()), ended.seconds
         world.states[stage] = shutil.copytree(whole, base / f"after-{stage}")
     world.touches["prompts"] = 16  # of a whole run, those before anything is sampled

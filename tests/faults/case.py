@@ -77,9 +77,9 @@ class Case:
             self.must(word in " ".join(ended.err.split()), f"did not say {word!r}: {ended.last[:200]}")
         self.nothing_left()
 
-    def nothing_left(self):
-        """No process of the case runs on."""
-        if left := orphans():
+    def nothing_left(self, patience_s=15.0):
+        """No process of the case runs on for longer than that."""
+        if left := orphans(patience_s):
             self.must(False, f"left running: {left[0]}")
 
     # -- the end ------------------------------------------------------------------------------------

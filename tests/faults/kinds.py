@@ -34,13 +34,13 @@ def kill_at_a_moment(case):
     return killed_now(case, command)
 
 
-def killed_now(case, command):
+def killed_now(case, command, patience_s=15.0):
     """kill -9 on a command on its way, if it has not just ended; then it goes on."""
     command.send(signal.SIGKILL)
     ended = command.wait()
     case.struck_by(ended)
     case.must(ended.code in (0, -signal.SIGKILL), f"exit code {ended.code}")
-    case.nothing_left()
+    case.nothing_left(patience_s)
     case.go_on()
     return case.compared(_end_of(case))
 

@@ -9,6 +9,8 @@ import psutil
 from tests.faults.kinds import killed_now
 from tests.faults.process import launch
 
+RAY_ENDS_S = 90.0  # Ray's own processes look for each other now and then
+
 
 def _torchrun(case, ranks):
     """`torchrun --nproc-per-node=R -m acute score DIR`, as a user would start it."""
@@ -89,4 +91,4 @@ def killed_ray_driver(case):
     if parts == 0:
         time.sleep(case.rng.random() * 5)  # while the cluster starts
     case.wait_until(lambda: len(case.parts()) >= parts, command)
-    return killed_now(case, command)
+    return killed_now(case, command, RAY_ENDS_S)

@@ -56,6 +56,11 @@ def test_answers(pool):
     assert pool.ask(["length", "é\ud800\n\x00" * 10**5]) == ("ok", 4 * 10**5, None)
 
 
+def test_all_workers_are_started_together(pool):
+    pool.start()
+    assert len(pool.pids()) == 2
+
+
 def test_setup_reaches_the_worker():
     with Pool(TASK, ["told "], workers=1) as pool:
         assert pool.ask(["say", "so"]).value == "told so"

@@ -5,6 +5,7 @@ run twice: one prompt, then several, of which some are scored. Analysis and repo
 as many prompts as the whole run has, or on two numbers of them, with copies of the scored responses.
 """
 
+import gc
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -186,6 +187,7 @@ def _sampled(begun: Begun, config: Config, name: str, places: Sequence[int]) -> 
     with run.stage("prompts"):
         run.write_prompts(begun.rows.take(pa.array(places)))
     roll_out(run)
+    gc.collect()  # or a pause of the collector's may be what verifying, a short stage, seems to take
     verify(run)
     return run
 

@@ -146,8 +146,8 @@ class CustomVerifier:
         self._pool.ready()
 
     def start(self) -> None:
-        """Start a worker. Raises as `ready` does."""
-        self._pool.ready()
+        """Start the workers. Raises as `ready` does."""
+        self._pool.start()
 
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item. InputError for rewards not 0 or 1."""

@@ -27,7 +27,7 @@ class Verifier(Protocol):
         ...
 
     def start(self) -> None:
-        """Start now what the first check that needs it would: a worker, a sandbox."""
+        """Start now what checks that need it would: workers, a sandbox."""
         ...
 
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:

@@ -78,9 +78,9 @@ class MathVerifier:
             raise InputError('verify.kind = "math" needs math-verify: pip install "acute[math]"')
 
     def start(self) -> None:
-        """Start a worker for what needs algebra. Raises as `ready` does."""
+        """Start the workers for what needs algebra. Raises as `ready` does."""
         self.ready()
-        self._pool.ready()
+        self._pool.start()
 
     def check(self, items: Sequence[Item]) -> Iterator[tuple[int, Verdict]]:
         """Verdicts as they come, each with the place of its item; what needs algebra comes last."""

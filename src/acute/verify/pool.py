@@ -229,6 +229,12 @@ class Pool:
         """Start a worker, if none is there. Raises InputError or OutsideError as `ask` does."""
         self._tried(lambda worker: worker.start())
 
+    def start(self) -> None:
+        """Start all workers, at the same time. Raises as `ready` does."""
+        with ThreadPoolExecutor(self.workers) as threads:
+            for started in [threads.submit(self.ready) for _ in range(self.workers)]:
+                started.result()
+
     def ask(self, question: Any) -> Done:
         """The task's answer to one question; waits for a free worker. Threads may ask at once.
 

@@ -2,7 +2,7 @@
 
     python bench/bench_score.py [short|long|memory] [ROUNDS]        (one thread: OMP_NUM_THREADS=1)
 
-SmolLM2-135M, float32. Short answers: a prompt of 43 tokens, 64 sampled responses of at most 8 tokens. Long
+SmolLM2-135M, float32. Short answers: 4 prompts of 43 tokens, 64 sampled responses of at most 8 tokens. Long
 answers: a prompt of 128 tokens, 8 different responses of 256. The plain pass puts each response in a row of
 its own behind the prompt, 16 rows at once, logits on response tokens only, as TRL does. Forward mode, which
 takes as long as all others on long answers, has one round of its own. The score stage is everything from the
@@ -37,6 +37,7 @@ from ratios import interleaved, ratios, record
 
 SCORE = import_module("acute.stages.score")  # `acute.stages.score` is the stage itself
 FOLDS, ROWS, SAMPLED = 2, 16, Sampled()
+PROMPTS = 4  # of the quickstart, its first
 PLAIN = "plain forward + backward"
 IN_ONE_ROUND = ("dots: along 1, forward, shared",)
 
@@ -120,7 +121,7 @@ def run_shared(policy, parameters, sketch, work):
 
 
 def of_short(policy, parameters, sketch, folder):
-    run = short_run(folder)
+    run = short_run(folder, PROMPTS)
     work = work_of(run, policy)
     return {
         PLAIN: lambda: plain(policy.model, work),

@@ -29,7 +29,7 @@ def _of_scoring(short, long, plain):
     """Scoring beside a trainer's pass."""
     if short:
         yield (
-            "score stage, one prompt, short answers (n = 64)",
+            "score stage, short answers (4 prompts, n = 64)",
             plain,
             *_spread(short["score stage"]),
             "≤ 0.15",

@@ -475,3 +475,27 @@ def test_a_model_that_overlooks_masks_is_found_out_and_measured_without(model_ty
     _, wanted = scored(tmp_path / "reference", load(path), {"engine": "reference"})
     assert facts["shared_prefixes"] == (model_type == "llama")
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_an_error_that_is_not_for_the_masks_is_not_taken_for_one(finished, tmp_path, monkeypatch):
+    from acute.gradients import engines
+    from acute.stages import score
+
+    def broken(*_):
+        raise ValueError("something else")
+
+    run = Run.open(shutil.copytree(finished[1], tmp_path / "run"))
+    run.record["stages"].pop("score")
+    monkeypatch.setattr(engines, "trie_logprobs", broken)
+    with pytest.raises(ValueError, match="something else"):
+        score(run)
+
+
+def test_ranks_make_passes_of_one_size_whatever_memory_each_has():
+    from types import SimpleNamespace
+
+    from acute.plan.pass_size import PassSize
+
+    agreed = sys.modules["acute.stages.score"]._agreed_size  # `acute.stages.score` is the stage
+    other = SimpleNamespace(gathered=lambda own: [own, (800, True)])
+    assert agreed(PassSize(913, False), other) == PassSize(800, True)

@@ -76,6 +76,8 @@ def test_a_model_that_refuses_such_a_mask_is_told_from_one_that_obeys():
 
     model.forward = two_axes_only
     assert not obeys_masks(model, PROMPT, RESPONSES, SAMPLED)
+    # nor where responses differ in what is never fed
+    assert not may_share(model, [(PROMPT, [(7, 2, 5), (7, 2, 6)])], SAMPLED)
 
 
 def test_a_model_that_overlooks_the_positions_is_noticed():

@@ -155,3 +155,8 @@ def test_the_trial_tells_length_sharing_and_signal():
     found = learnt(ASKED.load, _straight(1.0, 1.0), None)
     assert (found.prompts, found.response_tokens, found.distinct, found.signal) == (100, 10, 0.4, 0.5)
     assert learnt(ASKED.load, _straight(1.0, 1.0), 33.0).response_tokens == 33.0
+
+
+def test_a_start_of_a_verifier_that_was_not_asked_is_not_taken_off(scored):
+    begun = trial.Begun(scored.path, scored.config, None, None, None, {"math": Took(9.0, 9.0)})
+    assert trial._without_start(begun, scored) == trial._took(scored)["verify"]

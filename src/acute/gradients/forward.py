@@ -137,8 +137,9 @@ def may_share(model: Any, prompts: Iterable[tuple[Tokens, Sequence[Tokens]]], sa
         return False
     prompt, responses = found
     longest = max(responses, key=len)
-    least_alike = max(responses, key=lambda other: new_nodes(other, longest))
-    return obeys_masks(model, prompt, list(dict.fromkeys([least_alike, longest])), sampled)
+    others = (other for other in responses if other != longest)
+    least_alike = max(others, key=lambda other: new_nodes(other, longest))
+    return obeys_masks(model, prompt, [least_alike, longest], sampled)
 
 
 def obeys_masks(model: Any, prompt: Tokens, responses: Sequence[Tokens], sampled: Sampled) -> bool:

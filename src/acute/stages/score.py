@@ -13,6 +13,7 @@ import numpy as np
 
 from acute.config import Config
 from acute.errors import DisagreementError, InputError, ModelError, NotFiniteError
+from acute.plan.pass_size import PassSize
 from acute.progress import tracked
 from acute.ranks import ALONE, Ranks, others_there
 from acute.run import Run
@@ -152,6 +153,7 @@ class Scorer:
 
     def measure(self, group: Group) -> tuple[np.ndarray[Any, Any], dict[str, float]]:
         """Sketches of the prompt's gradient sums, (folds, 2, D), and ln π by `response_id`."""
+        from acute.gradients.checkpointing import checkpointed
         from acute.gradients.engines import one_by_one
 
         folds, size = self.config.score.folds, self.sketch.size
@@ -160,8 +162,9 @@ class Scorer:
         task = group.task(self.prompt(group), folds)
         try:
             if self.config.score.engine == "reference":
-                found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
-                logprob = self._agreed(group, found)
+                with checkpointed(self.model, self.passes.checkpointing):
+                    found = one_by_one(self.model, self.parameters, self.sketch, task, self.sampled)
+                logprob, _ = self._agreed(group, found)
             else:
                 found, logprob = self._by_passes(group, task)
             if not np.isfinite(found.sketch_GD).all():
@@ -170,11 +173,10 @@ class Scorer:
             raise ModelError(f"score, {group.named(error.index)}: {error}") from error
         return found.sketch_GD.reshape(folds, 2, -1), logprob
 
-    def _agreed(self, group: Group, found: "Scored") -> dict[str, float]:
-        """ln π by `response_id`. DisagreementError if the sampler's are others."""
+    def _agreed(self, group: Group, found: "Scored") -> tuple[dict[str, float], float]:
+        """ln π by `response_id`, and how far the sampler's are off. DisagreementError if they are others."""
         logprob = group.by_row(found.logprob_U)
-        disagreement(group.rows, logprob, self.config.model.dtype)
-        return logprob
+        return logprob, disagreement(group.rows, logprob, self.config.model.dtype)
 
     def _by_passes(self, group: Group, task: "Task") -> tuple["Scored", dict[str, float]]:
         """What `_shared` finds, with ln π by `response_id`.
@@ -182,18 +184,31 @@ class Scorer:
         A model that has not been tried, and does not take or obey the masks that sharing needs, is found out
         here, and measured without them from then on.
         """
+        from acute.gradients.forward import may_share
+
         work = partial(self._shared, task), task.longest, self.in_backward.values()
+        unproven, close = self.passes.share and not self.tried, 1e-3 + 1e-5 * max(map(len, task.responses))
+        first = None
         try:
             found = self.room.run(*work)
-            return found, self._agreed(group, found)
-        except (DisagreementError, RuntimeError, ValueError, TypeError, IndexError):
-            if self.tried or not self.passes.share:
+            first, off = self._agreed(group, found)
+            if not unproven or off <= close:
+                return found, first
+        except DisagreementError:
+            if not unproven:
                 raise
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            if not unproven or may_share(self.model, [(task.prompt, task.responses)], self.sampled):
+                raise  # not for the masks
         for parameter in self.in_backward.values():
             parameter.grad = None
-        self.room.passes = replace(self.passes, share=False)
-        found = self.room.run(*work)
-        return found, self._agreed(group, found)
+        shared, self.room.passes = self.passes, replace(self.passes, share=False)
+        in_rows = self.room.run(*work)
+        second, off = self._agreed(group, in_rows)
+        if first is None or off <= close:
+            return in_rows, second
+        self.room.passes = shared  # rows are off as well: that is rounding
+        return found, first
 
     def _not_finite(self, task: "Task") -> NotFiniteError:
         """The first response whose own gradient is not finite; with sharded weights none is asked alone, and
@@ -210,7 +225,9 @@ class Scorer:
 
 
 @contextmanager
-def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) -> Iterator[Scorer]:
+def _scorer(
+    run: Run, groups: Groups, facts: dict[str, Any], ranks: Ranks, shard_over: int
+) -> Iterator[Scorer]:
     """The scorer of a run, its parameters selected for the length of the block; `facts` take what it is."""
     from acute.gradients.engines import Passes
     from acute.gradients.forward import Sampled, may_share
@@ -238,7 +255,7 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
         tried = sharded or not _shows_disobedience(run)
         share = may_share(policy.model, pairs, sampled) if tried else True
         longest = (group.longest(len(prompt_tokens[group.prompt_id])) for group in groups)
-        size = size_of_passes(config.score, policy, longest, sharded)
+        size = _agreed_size(size_of_passes(config.score, policy, longest, sharded), ranks)
         passes = Passes(size.tokens, share, one_backward=sharded, checkpointing=size.checkpointing)
         room = Room(passes, blocks_of(policy.model) is not None)
         facts.update(
@@ -250,6 +267,13 @@ def _scorer(run: Run, groups: Groups, facts: dict[str, Any], shard_over: int) ->
         yield Scorer(
             policy.model, parameters, targets, sketch, prompt_tokens, sampled, room, config, weights, tried
         )
+
+
+def _agreed_size(own: PassSize, ranks: Ranks) -> PassSize:
+    """The size of passes on all ranks, whose memory may differ: what prompts cost, and so their division,
+    follows from it."""
+    tokens, checkpointing = zip(*ranks.gathered(tuple(own)), strict=True)
+    return PassSize(min(tokens), any(checkpointing))
 
 
 def _shows_disobedience(run: Run) -> bool:
@@ -286,7 +310,7 @@ def score(run: Run, ranks: Ranks = ALONE, shard_over: int = 1) -> None:
     if run.config.score.adam_state is not None and ranks.first:
         run.remember("checks", {"adam_state_digest": refuse_edited_state(run)})
     books: AbstractContextManager[dict[str, Any]] = run.stage("score") if ranks.first else nullcontext({})
-    with books as facts, others_there(), _scorer(run, groups, facts, shard_over) as scorer:
+    with books as facts, others_there(), _scorer(run, groups, facts, ranks, shard_over) as scorer:
         expected = [scorer.expected(group) for group in groups]
         facts.update(ranks=ranks.size, sharded_over=shard_over)
         facts.update(_measured(run, scorer, groups, expected, ranks))

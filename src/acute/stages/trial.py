@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,9 +30,7 @@ A_PROMPT = 3e12  # operations of one prompt, sampled and scored, at the most; el
 SAMPLED = 3e11  # operations of sampling that the pace is measured over, about
 SCORED = 1e12  # … of scoring: with those of the first prompt some 20 s of one core
 MOST = 16  # prompts
-FOLD_TOKENS = (
-    120  # fed forward take as long as to make and fold one gradient of all weights, beside its tokens
-)
+FOLD_TOKENS = 120  # making and folding a gradient of all weights costs, in tokens fed forward
 SHORT = 8  # tokens, and responses a fold, that responses are never cut below
 ROOM = 64 << 20  # bytes of whole sketches that are copied
 THIN = 1024  # numbers of a sketch, where whole ones take more
@@ -85,7 +84,7 @@ class Begun(NamedTuple):
     rows: pa.Table
     took: Took
     code: Took
-    verifiers: Took
+    verifiers: dict[str, Took]
 
 
 def begin(config: Config, folder: Path) -> Begun:
@@ -97,7 +96,7 @@ def begin(config: Config, folder: Path) -> Begun:
     run_until(run, "prompts")
     code = _timed(lambda: skeleton(config))  # imports the model's code, as a run does when it samples
     rows = run.prompts()
-    return Begun(folder, config, rows, _took(run)["prompts"], code, _timed(lambda: _start(config, rows)))
+    return Begun(folder, config, rows, _took(run)["prompts"], code, _start(config, rows))
 
 
 def _timed(step: Callable[[], object]) -> Took:
@@ -106,14 +105,17 @@ def _timed(step: Callable[[], object]) -> Took:
     return Took(time.monotonic() - began, cpu_seconds() - used)
 
 
-def _start(config: Config, prompts: pa.Table) -> None:
-    """Start what verifying the prompts here may wait for, and end it."""
+def _start(config: Config, prompts: pa.Table) -> dict[str, Took]:
+    """Start what verifying the prompts here may wait for, and end it; what each verifier took."""
+    return {kind: _timed(partial(_start_one, config, kind)) for kind in _kinds_here(config, prompts)}
+
+
+def _start_one(config: Config, kind: str) -> None:
     from acute.stages.verify import settings_of
     from acute.verify.verifiers import Verifiers
 
     with Verifiers(settings_of(config.verify)) as verifiers:
-        for kind in _kinds_here(config, prompts):
-            verifiers.of(kind).start()
+        verifiers.of(kind).start()
 
 
 def _kinds_here(config: Config, prompts: pa.Table) -> list[str]:
@@ -139,7 +141,8 @@ def trial(begun: Begun, asked: Asked) -> Trial:
     each = work.score(asked.shape, replace(first.load, signal=1.0), asked.scored)
     more, scored_run = _scored(begun, more_run, asked, max(1, int(SCORED // each)))
     copied = _copied(begun, more_run, scored_run, asked)
-    return Trial(begun.took, begun.verifiers, first, more, copied, max(config.analyse.k), shortened, mixed)
+    starts = reduce(Took.plus, begun.verifiers.values(), Took(0.0, 0.0))
+    return Trial(begun.took, starts, first, more, copied, max(config.analyse.k), shortened, mixed)
 
 
 def _spread(rows: int, count: int, rng: random.Random) -> list[int]:
@@ -163,12 +166,8 @@ def _fitting(config: Config, asked: Asked) -> tuple[Config, tuple[str, ...]]:
     while too_much(n, tokens) and tokens > SHORT:
         tokens = max(tokens // 2, SHORT)
     changed = {"fewer": n < config.sampling.n, "shorter": tokens < config.sampling.max_tokens}
-    analyse: dict[str, Any] = {
-        "held_out": None,
-        "labels": None,
-        "easy": None,
-        "hard": None,
-    }  # what some prompts may lack
+    # some prompts may lack what these need
+    analyse: dict[str, Any] = dict.fromkeys(("held_out", "labels", "easy", "hard"))
     sampling = config.sampling.model_copy(update={"n": n, "max_tokens": tokens})
     if changed["fewer"]:
         analyse |= {"k": tuple(k for k in config.analyse.k if k <= n // folds) or (1,), "beyond": ()}
@@ -195,13 +194,10 @@ def _sampled(begun: Begun, config: Config, name: str, places: Sequence[int]) -> 
 def _without_start(begun: Begun, run: Run) -> Took:
     """What verifying took beside the start of verifiers; math starts none if nothing needs algebra."""
     took, told = _took(run)["verify"], run.record["stages"]["verify"]["verifiers"]
-    started = False
-    for kind in _kinds_here(run.config, begun.rows):
-        if kind == "math":
-            started |= bool(told[kind]["pairs"].get("algebra"))
-        else:
-            started |= kind not in QUICK
-    return took.without(begun.verifiers) if started else took
+    for kind in _kinds_here(run.config, run.prompts()):
+        started = told[kind]["pairs"].get("algebra") if kind == "math" else kind not in QUICK
+        took = took.without(begun.verifiers[kind]) if started else took
+    return took
 
 
 def _scored(begun: Begun, run: Run, asked: Asked, count: int) -> tuple[Sampled, Run]:

@@ -1,9 +1,12 @@
 """Programs are right or wrong, out of time, out of memory, or not known; and nothing is run without walls."""
 
+import errno
 import json
 import os
+import resource
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +16,11 @@ from acute.verify import sandbox as module
 from acute.verify.code import CodeVerifier
 from acute.verify.inside import codec, judge
 from acute.verify.item import Item
+from acute.verify.pool import Pool
 from acute.verify.problem import Problem
+from acute.verify.process import SandboxError
 from acute.verify.runner import Runner
-from acute.verify.sandbox import Limits, Sandbox, SandboxError, sealed
+from acute.verify.sandbox import Limits, Sandbox, sealed
 from acute.verify.seccomp import call_filter
 
 SQUARE = Problem(tests=("assert f(2) == 4", "assert f(3) == 9\nassert f(4) == 16"), names=("f",))
@@ -226,6 +231,56 @@ def test_without_bubblewrap_nothing_is_run(monkeypatch):
         CodeVerifier().ready()
     assert isinstance(error.value, OutsideError)
     assert error.value.exit_code == 4
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "none-unsafe"])
+def test_without_handles_of_processes_nothing_is_run(monkeypatch, kind):
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    with pytest.raises(SandboxError, match=r"pidfd_open.*Linux 5\.3 or later.*Operation not permitted"):
+        CodeVerifier(kind).ready()
+    monkeypatch.delattr(os, "pidfd_open")  # a Python built for older kernels
+    with pytest.raises(SandboxError, match=r"Linux 5\.3 or later"):
+        CodeVerifier(kind).ready()
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "none-unsafe"])
+def test_what_the_system_refuses_at_a_start_is_a_fault_of_the_sandbox(monkeypatch, kind):
+    sandbox = Sandbox(kind)
+
+    def no_files(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = set(Path("/proc/self/fd").iterdir())
+    for where in ("memfd_create", "pidfd_open"):
+        with monkeypatch.context() as patch, Path(os.devnull).open("r+b") as null:
+            patch.setattr(os, where, no_files)
+            with pytest.raises(SandboxError, match=r"could not start the sandbox.*Too many open files"):
+                sandbox.start("candidate", ["program"], null.fileno(), null.fileno(), b"")
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_files_of_any_number(runner):
+    """A server that holds many connections has no low number left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = 1100
+    if hard != resource.RLIM_INFINITY and hard < many + 100:
+        pytest.skip(f"only {hard} files may be open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, many + 100), hard))
+    held = []
+    try:
+        while not held or held[-1] < many:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+        assert runner.run("def f(x): return x * x", SQUARE).passed
+        assert runner.run("print(input())", Problem(cases=(("a\n", "a\n"),))).passed
+        with Pool("tests.verify.pool_tasks:misbehave", workers=1, timeout_s=20) as pool:
+            assert pool.ask(["say", "hello"]).how == "ok"
+    finally:
+        for file in held:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.usefixtures("_fresh")

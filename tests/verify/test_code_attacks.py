@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from acute.verify.problem import Problem
 from acute.verify.runner import Runner
 from acute.verify.sandbox import Limits, Sandbox
 from tests.verify.attacks import ON_THE_JUDGE, PROBLEM
@@ -144,6 +145,24 @@ def test_killed_with_its_parent():
     process.wait()
     assert wait_until(lambda: not alive(str(mark)))
     assert wait_until(lambda: not any(command(other) for other in others))
+
+
+@pytest.mark.parametrize(
+    ("then", "outcome"), [("while True: pass", "out_of_time"), ("import os; os._exit(0)", "ok")]
+)
+def test_without_walls_what_a_program_started_ends_with_it(then, outcome):
+    mark = str(MEMORY + 2)
+    start = (
+        "import subprocess as s, sys\n"
+        f"s.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{mark}'], stdout=s.DEVNULL)\n"
+        "print('started', flush=True)\n"
+    )
+    limits = Limits(seconds=1, memory=MEMORY, tasks=1 << 16)  # tasks count for all of a user
+    with Runner(Sandbox("none-unsafe", limits)) as runner:
+        result = runner.run(start + then, Problem(cases=(("", "started\n"),)))
+    assert result.outcome == outcome
+    assert outcome != "ok" or result.passed  # it did start it
+    assert not stays(mark)
 
 
 def test_killed_while_its_sandboxes_start():

@@ -106,6 +106,7 @@ def test_a_threshold_counts_what_reaches_it(threshold, rewards):
     [
         ("tests.verify.custom_functions:not_there", "has no attribute 'not_there'"),
         ("no_such_module:f", f"no module 'no_such_module' in {Path.cwd()} or among what is .* {sys.prefix}"),
+        ("tests.verify.needs_install:f", "ModuleNotFoundError: please pip install foo"),
         ("tests.verify.custom_functions:number", "wanted a function, found int"),
         ("tests.verify.custom_functions:no_form", r"wanted a function of .*, found \(x, y\)"),
     ],

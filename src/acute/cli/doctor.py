@@ -67,8 +67,9 @@ def _ray() -> dict[str, Any]:
 
 def _sandbox() -> dict[str, Any]:
     """How programs of the policy are run here, and what attacks on that place came to."""
+    from acute.verify.process import SandboxError
     from acute.verify.proof import prove
-    from acute.verify.sandbox import Sandbox, SandboxError, facts
+    from acute.verify.sandbox import Sandbox, facts
 
     try:
         found = facts(Sandbox())

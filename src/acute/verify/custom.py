@@ -39,6 +39,8 @@ def make(name: str, conversational: bool) -> Callable[[Columns], float | None]:
     try:
         function = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
+        if error.name is None:  # raised by hand, with advice of its own
+            raise
         raise InputError(
             f"no module {error.name!r} in {here} or among what is installed in {sys.prefix}"
         ) from None

@@ -130,13 +130,17 @@ class _Worker:
             if left <= 0:
                 raise _Late
             waited = min(left, LOOK_S)
-            readable, writable, _ = select.select([self._from], [self._to] if unsent else [], [], waited)
-            if not readable and (reason := self._end()):
+            events = select.poll()  # unlike select it takes descriptors beyond 1023
+            events.register(self._from, select.POLLIN)
+            if unsent:
+                events.register(self._to, select.POLLOUT)
+            ready = {file for file, _ in events.poll(waited * 1000)}
+            if self._from not in ready and (reason := self._end()):
                 raise _Died(reason)  # seen so where a child of it holds the pipe open
             try:
-                if writable:
+                if self._to in ready:
                     unsent = unsent[os.write(self._to, unsent[:65536]) :]
-                if readable:
+                if self._from in ready:
                     if not (some := os.read(self._from, 65536)):
                         raise _Died(self._how_it_died())
                     read += some

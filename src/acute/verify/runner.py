@@ -7,7 +7,6 @@ of its own, compares. Nothing that the program prints, returns, raises or exits 
 import contextlib
 import json
 import os
-import select
 import socket
 import threading
 import time
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from acute.verify.problem import Problem
-from acute.verify.sandbox import Process, Sandbox, SandboxError, sealed
+from acute.verify.process import Process, SandboxError, readable
+from acute.verify.sandbox import Sandbox, sealed
 
 GRACE = 5.0  # seconds that the tests have to end once the program is dead
 MOST_RESULTS = 4 << 20  # bytes
@@ -86,7 +86,7 @@ def _read_until(file: int, deadline: float, most: int) -> tuple[bytes, bool]:
     """What a pipe gives until its end, `deadline` (monotonic clock) or `most` bytes; whether it ended."""
     parts: list[bytes] = []
     while most > 0 and (left := deadline - time.monotonic()) > 0:
-        if not select.select([file], [], [], left)[0]:
+        if not readable(file, left):
             break
         part = os.read(file, min(most, 1 << 16))
         if not part:
@@ -154,7 +154,7 @@ class Runner:
         while True:
             with self._lock:
                 judge = self._idle.pop() if self._idle else None
-            if judge is None or judge.process.process.poll() is None:
+            if judge is None or not judge.process.ended():
                 return judge
             judge.close()
 

@@ -10,25 +10,20 @@ import contextlib
 import fcntl
 import functools
 import importlib.util
-import json
 import marshal
 import os
 import random
-import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from acute.errors import OutsideError
+from acute.verify.process import Process, SandboxError, prove_handles
 from acute.verify.seccomp import call_filter
-from acute.verify.warden import watch_over
 
 Kind = Literal["bubblewrap", "none-unsafe"]
 INSIDE = Path(__file__).parent / "inside"
@@ -36,12 +31,7 @@ MODULES = ("codec", "limits", "candidate", "judge")
 SCRATCH = 16 << 20  # bytes
 # users that no system gives to anybody; a new one for each sandbox, so that each has its own count of tasks
 FIRST_UID, UIDS = 1_900_000_000, 200_000_000
-PATIENCE = 60.0  # seconds in which bubblewrap has made its namespaces on the busiest machine
 UNSAFE = 'verify.sandbox = "none-unsafe"'
-
-
-class SandboxError(OutsideError):
-    """The sandbox cannot be had, or failed: nothing is known about the program."""
 
 
 @dataclass(frozen=True)
@@ -124,103 +114,27 @@ def _python(role: str, arguments: Sequence[str]) -> list[str]:
     return ["-s", "-S", "-P", "-B", "-c", code, *arguments]
 
 
-class Process:
-    """A running sandbox. `kill` ends all that is in it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], status: int | None) -> None:
-        """Raises SandboxError if it did not start, or OSError; nothing is left of it then."""
-        self.process, self._status = process, status
-        self._walled = status is not None
-        self._told = b""
-        try:
-            self._first = os.pidfd_open(self._first_process())
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # so early the first process is still of this group
-            process.wait()
-            if self._status is not None:
-                os.close(self._status)
-            raise
-
-    def _first_process(self) -> int:
-        """The first process of the namespace: with it all others die, then bubblewrap ends."""
-        if not self._walled:
-            return self.process.pid
-        end = time.monotonic() + PATIENCE
-        while (first := self._fact("child-pid")) is None:
-            left = end - time.monotonic()
-            if self._status is None or not select.select([self._status], [], [], max(0.0, left))[0]:
-                raise SandboxError("bubblewrap did not start: see `acute doctor`")
-        return first
-
-    def open_gate(self, gate: int) -> None:
-        """Let it begin. From here on it ends with this process, whatever happens. Raises OSError."""
-        watch_over(self._first)
-        os.write(gate, b"g")
-
-    def _read_status(self) -> None:
-        """What bubblewrap itself has said so far; the program has no way to that pipe."""
-        while self._status is not None:
-            try:
-                part = os.read(self._status, 4096)
-            except BlockingIOError:
-                return
-            if not part:
-                os.close(self._status)
-                self._status = None
-            self._told += part
-
-    def _fact(self, key: str) -> int | None:
-        self._read_status()
-        for line in self._told.splitlines():
-            with contextlib.suppress(ValueError):
-                found = json.loads(line).get(key)
-                if found is not None:
-                    return int(found)
-        return None
-
-    def kill(self) -> None:
-        """End everything in the sandbox, and wait until it is gone."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-
-    def close(self) -> None:
-        """Kill what still runs and let go of every file."""
-        self.kill()
-        self._read_status()
-        if self._status is not None:
-            os.close(self._status)
-            self._status = None
-        os.close(self._first)
-
-    def exit_status(self, seconds: float) -> int | None:
-        """The program's exit status, 128 + n for signal n; None if it was killed from here or never began."""
-        try:
-            code = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        if not self._walled:
-            return 128 - code if code < 0 else code
-        return self._fact("exit-code")
-
-
 class Sandbox:
     """Starts programs. `kind` "none-unsafe" has limits and no walls: for machines without namespaces."""
 
     def __init__(self, kind: Kind = "bubblewrap", limits: Limits = USUAL) -> None:
+        """Raises SandboxError, saying what to do, where none can be had here."""
         self.kind, self.limits = kind, limits
+        prove_handles()
         self.variant = _variant() if kind == "bubblewrap" else Variant(False, 0)
 
     def start(
         self, role: str, mode: Sequence[str], stdin: int, stdout: int, program: bytes | None = None
     ) -> Process:
         """Start `role` (candidate or judge) with these ends of pipes. Raises SandboxError if it cannot be."""
+        try:
+            return self._started(role, mode, stdin, stdout, program)
+        except OSError as error:
+            raise SandboxError(f"could not start the sandbox, or have it watched over: {error}") from error
+
+    def _started(
+        self, role: str, mode: Sequence[str], stdin: int, stdout: int, program: bytes | None
+    ) -> Process:
         uid = random.SystemRandom().randrange(FIRST_UID, FIRST_UID + UIDS) if self.variant.uid else 0
         most = self.limits
         numbers = () if role == "judge" else (most.seconds, most.memory, most.file_size, most.tasks)
@@ -232,9 +146,9 @@ class Sandbox:
             process = _start_unsafe(start) if self.kind == "none-unsafe" else _start(self.variant, start)
             try:
                 process.open_gate(opens)
-            except OSError as error:
+            except OSError:
                 process.close()
-                raise SandboxError(f"could not have the sandbox watched over: {error}") from error
+                raise
         return process
 
 

@@ -58,7 +58,8 @@ def test_more_prompts_than_a_trial_has_copies_of(config, monkeypatch):
     few, many = plan(config), plan(config, "--prompts", 4000)
     seconds = [{stage["name"]: stage["cpu_seconds"] for stage in found["stages"]} for found in (few, many)]
     assert many["prompts"] == 4000
-    for name in ("rollout", "score", "analyse", "report"):
+    # analysis and report grow by too little to measure here: tests/stages/test_trial.py holds how
+    for name in ("rollout", "score"):
         assert seconds[1][name] > 1.5 * seconds[0][name], name
 
 

@@ -54,10 +54,19 @@ def test_on_this_machine_a_trial_tells(config):
 def test_more_prompts_than_a_trial_has_copies_of(config, monkeypatch):
     from acute.stages import trial
 
+    made, copied = [], trial._copied
+
+    def noted(*given):
+        found = copied(*given)
+        made.append([one.prompts for one in found])
+        return found
+
     monkeypatch.setattr(trial, "MOST_COPIES", 64)
+    monkeypatch.setattr(trial, "_copied", noted)
     few, many = plan(config), plan(config, "--prompts", 4000)
     seconds = [{stage["name"]: stage["cpu_seconds"] for stage in found["stages"]} for found in (few, many)]
     assert many["prompts"] == 4000
+    assert made == [[12], [32, 32, 64]]
     # analysis and report grow by too little to measure here: tests/stages/test_trial.py holds how
     for name in ("rollout", "score"):
         assert seconds[1][name] > 1.5 * seconds[0][name], name

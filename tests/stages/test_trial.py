@@ -123,7 +123,7 @@ def _straight(once, pace):
     ]
     return Trial(
         Took(4.0, 5.0), Took(0.5, 1.0),
-        Sampled(one, took(first, once), 700.0, 700.0, 1), Sampled(some, took(more, 0.0), 1600.0, 900.0, 8),
+        Sampled(one, took(first, once), 700.0, 700.0), Sampled(some, took(more, 0.0), 1600.0, 900.0),
         of_copies, 8, (), True,
     )  # fmt: skip
 

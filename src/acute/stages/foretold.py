@@ -78,7 +78,7 @@ def shown_by(tried: Trial) -> list[str]:
     took += [took for one in tried.copied for took in one.took.values()]
     rest = "" if tried.mixed else "; none had right and wrong ones, so every other one was called right"
     return [
-        f"seconds: from {tried.more.prompts} prompts × {tried.more.load.n} responses{of}, tried on this "
+        f"seconds: from {tried.more.load.prompts} prompts × {tried.more.load.n} responses{of}, tried on this "
         f"machine (as busy as it is now) in {sum(one.seconds for one in took):.0f} s{rest}"
     ]
 

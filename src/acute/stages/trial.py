@@ -48,7 +48,6 @@ class Sampled(NamedTuple):
     took: dict[str, Took]
     cost: float
     scored: float
-    prompts: int
 
 
 class Copied(NamedTuple):
@@ -219,7 +218,6 @@ def _scored(begun: Begun, run: Run, asked: Asked, count: int) -> tuple[Sampled, 
         {**took, "verify": _without_start(begun, run), "score": _took(part)["score"]},
         sum(costs.values()),
         sum(costs[name] for name in names),
-        prompts,
     )
     return sampled, part
 

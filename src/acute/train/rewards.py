@@ -24,6 +24,7 @@ def reward_of(tokenizer: Any, eos_ids: Sequence[int], config: VerifyConfig) -> R
     atexit.register(verifiers.close)
 
     def correct(completion_ids: Any, answer: Any, verify: Any, **columns: Any) -> list[float | None]:
+        """As TRL calls it: 1 or 0 of each completion, None where its check failed."""
         items = []
         for row, (ids, right) in enumerate(zip(completion_ids, answer, strict=True)):
             ended = bool(ids) and ids[-1] in eos_ids

@@ -50,6 +50,7 @@ def make() -> Callable[[tuple[str, str]], str]:
             (gold - answer).evalf(3)
 
     def equal(pair: tuple[str, str]) -> str:
+        """What is found of (gold, answer): equal or not, or which of them cannot be read."""
         gold, answer = parsed(pair[0]), parsed(pair[1])
         if gold is None:
             return "gold unread"

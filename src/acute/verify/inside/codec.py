@@ -89,6 +89,7 @@ class _Reader:
         return self.content[self.at - count : self.at]
 
     def value(self, depth: int = 0) -> Any:
+        """The next value, inside `depth` containers. Raises Unreadable."""
         if depth > DEEPEST:
             raise Unreadable("containers nested too deep")
         tag = self.take(1)

@@ -336,6 +336,16 @@ def test_the_log_is_cut_to_the_checkpoint(tmp_path):
         append_log(tmp_path, {"x": float("nan")})
 
 
+def test_a_log_that_is_begun_anew_stays_beside(tmp_path):
+    for step in (0, 1):
+        append_log(tmp_path, {"step": step})
+    cut_log(tmp_path, 1)
+    assert not (tmp_path / "acute.jsonl.former").exists()
+    cut_log(tmp_path, 0)
+    assert read_log(tmp_path) == []
+    assert read_log(tmp_path, "acute.jsonl.former") == [{"step": 0}]
+
+
 def test_old_checkpoints_go_by_their_steps_not_by_their_dates(tmp_path):
     for step, date in ((2, 3e8), (4, 2e8), (10, 1e8)):  # the clock was set back
         folder = tmp_path / f"checkpoint-{step}"

@@ -87,10 +87,16 @@ def keep_newest(folder: Path, count: int) -> None:
 
 
 def cut_log(folder: Path, step: int, name: str = LOG_FILE) -> None:
-    """Keep the rows of a log before `step`; a row that a killed process left in part goes too."""
+    """Keep the rows of a log before `step`; a row that a killed process left in part goes too.
+
+    Where none is kept the log may be another training's: it stays beside, as `NAME.former`.
+    """
     path = folder / name
     if path.exists():
-        kept = [row for row in read_log(folder, name) if row["step"] < step]
+        rows = read_log(folder, name)
+        kept = [row for row in rows if row["step"] < step]
+        if rows and not kept:
+            shutil.copyfile(path, folder / f"{name}.former")
         part = path.with_suffix(".part")
         part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         part.rename(path)
